@@ -1,0 +1,92 @@
+# Each target does all of its own set-up: nothing but make and a Python >= 3.11 has to be there.
+# The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ARGS ?=
+PYTHON ?=
+
+UV := .venv/uv/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+interpreter = $(patsubst $(1)=%,%,$(filter $(1)=%,$(PYTHONS)))
+
+# "3.11=/usr/bin/python3.11 3.12=…", looked for only when a target needs one.
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+PYTHONS := $(shell .ci/pythons)
+INSTALLED := $(foreach python,$(PYTHONS),$(firstword $(subst =, ,$(python))))
+VERSIONS := $(or $(filter 3.%,$(PYTHON)),$(INSTALLED))
+NEWEST := $(lastword $(VERSIONS))
+OLDEST := $(firstword $(VERSIONS))
+ifeq ($(VERSIONS),)
+$(error Found no Python 3.11 or later on PATH or in pyenv; install one)
+endif
+ifneq ($(filter-out $(INSTALLED),$(VERSIONS)),)
+$(error Python $(filter-out $(INSTALLED),$(VERSIONS)) is not installed; there is $(INSTALLED))
+endif
+# uv doesn't read pip's configuration: where pip has a mirror, uv is told of it.
+MIRROR = $(shell $(call interpreter,$(NEWEST)) -m pip config get global.index-url 2>/dev/null)
+INDEX := $(or $(UV_DEFAULT_INDEX),$(PIP_INDEX_URL),$(MIRROR))
+ifneq ($(INDEX),)
+export UV_DEFAULT_INDEX := $(INDEX)
+endif
+endif
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: .venv/$(NEWEST)/ready ## Run the example shop from end to end
+	.venv/$(NEWEST)/bin/python examples/shop/demo.py
+
+test: $(VERSIONS:%=test-%) ## Run the tests on every installed Python (PYTHON=3.12 for one, ARGS="-k name" for some)
+
+# A whole run on the newest Python also says how much of the code it reached.
+test-%: .venv/%/ready
+	@echo "== Python $* =="
+ifeq ($(ARGS),)
+	$(if $(filter $*,$(NEWEST)),$(call covered,.venv/$*/bin/python),.venv/$*/bin/python -m pytest)
+else
+	.venv/$*/bin/python -m pytest $(ARGS)
+endif
+
+define covered
+$(1) -m coverage erase
+	$(1) -m coverage run -m pytest
+	$(1) -m coverage combine --quiet
+	$(1) -m coverage report
+	$(1) -m coverage report --include='*/flagstaff/core/*' --fail-under=100
+endef
+
+lint: .venv/lint/ready ## Check style, types and who imports whom
+	.venv/lint/bin/ruff check --output-format=concise
+	.venv/lint/bin/ruff format --check
+	.venv/lint/bin/mypy
+	PATH="$(CURDIR)/.venv/lint/bin:$$PATH" pyright --verifytypes flagstaff --ignoreexternal
+	.venv/lint/bin/lint-imports
+
+clean: ## Remove the virtual environments and everything that the tools left
+	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+
+.venv/lint/ready: pyproject.toml | $(UV)
+	$(call environment,.venv/lint,$(call interpreter,$(OLDEST)),lint)
+
+.venv/%/ready: pyproject.toml | $(UV)
+	$(call environment,.venv/$*,$(call interpreter,$*),test)
+
+define environment
+$(UV) venv --quiet --clear --no-project --python $(2) $(1)
+	$(UV) pip install --quiet --python $(1) --editable '.[all]' --group $(3)
+	@touch $@
+endef
+
+# uv comes from pip, made by the first Python that can make a virtual environment.
+$(UV):
+	@for python in $(foreach python,$(PYTHONS),$(lastword $(subst =, ,$(python)))); do \
+	    rm -rf .venv/uv; \
+	    $$python -m venv .venv/uv >/dev/null && .venv/uv/bin/python -m pip install --quiet 'uv>=0.9' && exit; \
+	done; \
+	rm -rf .venv/uv; echo "No Python here could install uv with venv and pip." >&2; exit 1

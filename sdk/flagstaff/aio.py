@@ -1,0 +1,197 @@
+"""The asynchronous client: the same shell, its machines driven by tasks of the running loop."""
+
+from __future__ import annotations
+
+from flagstaff.plan import Plan, document_source, file_source
+from flagstaff.shell import Shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+    from types import EllipsisType, TracebackType
+    from typing import Any, Self
+
+    from flagstaff.events.transport import Sink
+    from flagstaff.formats.native import Loaded
+    from flagstaff.runtime.clock import Clock
+    from flagstaff.settings import Secret
+    from flagstaff.sources import Source
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient(Shell):
+    """``Client`` for asyncio: evaluation is a plain call, only ``start``, ``wait_ready``, ``flush`` and ``close`` await.
+
+        async with AsyncClient("https://flags.example.com", key="sdk-...") as client:
+            await client.wait_ready()
+            client.enabled("new-checkout", Context("user-42", country="NL"))
+
+    It begins to fetch and to send with ``start``, which ``async with`` calls.
+    """
+
+    def __init__(
+        self,
+        source: str | Source | None = None,
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        poll_interval: float | None = None,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002 - what everybody calls it
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make a client, with the settings of ``Client``; ``http_client`` is an ``httpx.AsyncClient`` here.
+
+        A sink's ``send`` may be a coroutine function. Needs no running loop.
+        """
+        from flagstaff.net.http import AsyncHttp
+        from flagstaff.runtime.task import TaskDriver
+
+        self._http = AsyncHttp(http_client)
+        plan = Plan(
+            source=source,
+            events=events,
+            key=key,
+            poll_interval=poll_interval,
+            flush_interval=flush_interval,
+            format=format,
+            clock=clock,
+            http=self._http,
+            asynchronous=True,
+        )
+        super().__init__(plan.source, plan.outlet, plan.settings, plan.clock)
+        self._closed = False
+        self._waiters: list[Callable[[], None]] = []
+        self._drivers: list[TaskDriver] = []
+        machine = plan.source.attach(self._arrive)
+        if machine is not None:
+            self._drivers.append(TaskDriver(machine, "flagstaff-rules", plan.clock))
+        if plan.outlet is not None:
+            sender = TaskDriver(plan.outlet.sender, "flagstaff-events", plan.clock, self._forked)
+            self._drivers.append(sender)
+            plan.outlet.wanted = sender.wake
+            plan.outlet.progressed = self._notify
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        poll_interval: float | None = None,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """As ``Client.from_file``; the first reading blocks, later ones don't."""
+        source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
+        return cls(
+            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+        )
+
+    @classmethod
+    def from_document(
+        cls,
+        document: bytes | Mapping[str, Any],
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """As ``Client.from_document``."""
+        source = document_source(document, format=format, clock=clock)
+        return cls(
+            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+        )
+
+    # -- waiting --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to fetch rules and to send events, in tasks of the running loop. Starting twice does nothing."""
+        for driver in self._drivers:
+            driver.start()
+
+    async def wait_ready(self, timeout: float = 2.0) -> bool:  # noqa: ASYNC109 - the promise is a bound
+        """Wait at most ``timeout`` seconds for rules; whether there are any."""
+        await self.start()
+        return await self._wait(lambda: self._loaded is not None, timeout)
+
+    async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109
+        """Send now what waits, and wait at most ``timeout`` seconds for it; whether all of it was delivered."""
+        outlet = self._outlet
+        if outlet is None:
+            return True
+        mark = outlet.sender.flush(timeout)
+        await self.start()
+        outlet.wanted()
+        return await self._wait(lambda: outlet.sender.flushed(mark), timeout)
+
+    async def close(self, timeout: float = 2.0) -> None:  # noqa: ASYNC109
+        """Deliver what waits and stop, within ``timeout`` seconds in all. Flags can still be asked for.
+
+        What could not be delivered is counted in ``stats()`` under ``shutdown``. Closing twice does nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        deadline = self._clock.monotonic() + timeout
+        await self.flush(timeout)
+        for driver in self._drivers:
+            await driver.stop(max(0.0, deadline - self._clock.monotonic()))
+        if self._outlet is not None:
+            self._outlet.close()
+        await self._http.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _wait(self, done: Callable[[], bool], timeout: float) -> bool:  # noqa: ASYNC109
+        import asyncio
+
+        moved = asyncio.Event()
+        self._waiters.append(moved.set)
+        try:
+            async with asyncio.timeout(max(0.0, timeout)):
+                while not done():
+                    await moved.wait()
+                    moved.clear()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.remove(moved.set)
+        return done()
+
+    def _notify(self) -> None:
+        for ring in list(self._waiters):
+            ring()
+
+    # -- driving --------------------------------------------------------------------------------------
+
+    def _arrive(self, loaded: Loaded) -> None:
+        super()._arrive(loaded)
+        self._notify()
+
+    def _forked(self) -> None:
+        """In a child: what the parent recorded is the parent's."""
+        if self._outlet is not None:
+            self._outlet.forked()
+
+    def _driver_faults(self) -> list[str]:
+        faults = [driver.fault for driver in self._drivers if driver.fault is not None]
+        if not self._closed and not all(driver.alive for driver in self._drivers):
+            faults.append("the client is not started here: use `async with`, or await start()")
+        return faults

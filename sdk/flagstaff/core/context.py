@@ -1,0 +1,61 @@
+"""Whom a decision is for."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = ["ANONYMOUS", "Context"]
+
+
+class Context:
+    """Whom a flag is decided for: a targeting key and attributes.
+
+    ``targeting_key`` identifies the unit that is bucketed: text, or an int (which counts as its
+    decimal text). Without one, rules that draw a bucket don't serve and everything else works.
+
+    Attributes are given by name or, where a name is no identifier, in a mapping; given twice, the
+    name wins. Values are what JSON can hold, and ``datetime`` for points in time; ``None`` means that
+    the attribute is absent. A lone mapping is kept as it is, not copied: leave it alone while the
+    context is in use.
+
+        >>> Context("user-42", country="NL", plan="pro")
+        Context('user-42', {'country': 'NL', 'plan': 'pro'})
+        >>> Context("user-42", {"app-version": "4.2.0"})
+        Context('user-42', {'app-version': '4.2.0'})
+    """
+
+    __slots__ = ("attributes", "targeting_key")
+
+    targeting_key: str | int | None
+    attributes: Mapping[str, Any]
+
+    def __init__(
+        self,
+        targeting_key: str | int | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        /,
+        **named: Any,
+    ) -> None:
+        self.targeting_key = targeting_key
+        if attributes is None:
+            self.attributes = named
+        elif named:
+            self.attributes = {**attributes, **named}
+        else:
+            self.attributes = attributes
+
+    def __repr__(self) -> str:
+        return f"Context({self.targeting_key!r}, {dict(self.attributes)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Context):
+            return NotImplemented
+        return self.targeting_key == other.targeting_key and self.attributes == other.attributes
+
+    __hash__ = None  # type: ignore[assignment]  # attributes may hold lists
+
+
+ANONYMOUS = Context()

@@ -1,0 +1,170 @@
+"""What was decided, and why."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "fresh"]
+
+
+class Reason(StrEnum):
+    """Why a decision fell as it did.
+
+    The last six are errors: the decision then carries the caller's default (except
+    ``TARGETING_KEY_MISSING``, where the flag's own default is served) and a sentence in ``error``.
+    """
+
+    STATIC = "STATIC"  # no context could get anything else
+    TARGETING_MATCH = "TARGETING_MATCH"  # a rule held
+    SPLIT = "SPLIT"  # a rule held and a bucket was drawn
+    DEFAULT = "DEFAULT"  # no rule served
+    DISABLED = "DISABLED"  # the flag is switched off
+    OVERRIDE = "OVERRIDE"  # a person forced it
+    PREREQUISITE_FAILED = "PREREQUISITE_FAILED"  # a gate does not hold
+    HOLDOUT = "HOLDOUT"  # the unit is kept out of the experiment
+    STALE = "STALE"  # the rules are older than allowed
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    NOT_READY = "NOT_READY"
+    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
+    TYPE_MISMATCH = "TYPE_MISMATCH"
+    MALFORMED = "MALFORMED"
+    GENERAL = "GENERAL"
+
+
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
+
+
+class Exposed:
+    """What every exposure of one arm of one experiment has in common; made once, when rules are loaded.
+
+    ``key`` tells two of them apart over reloads: experiment, revision, variant and unit type.
+    """
+
+    __slots__ = ("experiment", "flag", "key", "path", "revision", "rule", "unit_type", "variant")
+
+    def __init__(
+        self,
+        flag: str,
+        experiment: str,
+        variant: str,
+        path: tuple[str, ...],
+        rule: str | None,
+        revision: int,
+    ) -> None:
+        self.flag = flag
+        self.experiment = experiment
+        self.variant = variant
+        self.path = path
+        self.unit_type = ".".join(path)
+        self.rule = rule
+        self.revision = revision
+        self.key = f"{experiment}\0{revision}\0{variant}\0{self.unit_type}"
+
+
+class Decision:
+    """One answer: what a flag is for a context, and why. Immutable; most are made once and shared.
+
+    ``value`` is the variant's value (containers are the caller's own copy), ``variant`` its name or
+    None where the caller's default was served, ``rule`` the id of the rule that served (its index as
+    text where it has no id), ``experiment`` the experiment that served it: only then is there an
+    exposure. ``error`` is a sentence for people, None unless ``reason`` is an error.
+    """
+
+    __slots__ = (
+        "_exposed",
+        "enabled",
+        "error",
+        "experiment",
+        "flag",
+        "metadata",
+        "reason",
+        "rule",
+        "value",
+        "variant",
+    )
+
+    flag: str
+    enabled: bool
+    value: Any
+    variant: str | None
+    reason: Reason
+    rule: str | None
+    experiment: str | None
+    error: str | None
+    metadata: Mapping[str, Any]
+    _exposed: Exposed | None
+
+    def __init__(
+        self,
+        flag: str,
+        *,
+        enabled: bool,
+        value: Any,
+        variant: str | None,
+        reason: Reason,
+        rule: str | None = None,
+        experiment: str | None = None,
+        error: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        exposed: Exposed | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "flag", flag)
+        put(self, "enabled", enabled)
+        put(self, "value", value)
+        put(self, "variant", variant)
+        put(self, "reason", reason)
+        put(self, "rule", rule)
+        put(self, "experiment", experiment)
+        put(self, "error", error)
+        put(self, "metadata", NO_METADATA if metadata is None else metadata)
+        put(self, "_exposed", exposed)
+
+    def replace(self, **changes: Any) -> Decision:
+        """A copy with some fields changed; without ``experiment`` it is no exposure any more."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "_exposed"}
+        fields.update(changes)
+        exposed = None if fields["experiment"] is None else self._exposed
+        return Decision(fields.pop("flag"), exposed=exposed, **fields)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Decision can't be changed: {name}")
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={getattr(self, name)!s}" if name == "reason" else f"{name}={getattr(self, name)!r}"
+            for name in ("enabled", "value", "variant", "reason", "rule", "experiment", "error")
+            if getattr(self, name) is not None
+        )
+        return f"Decision({self.flag!r}, {', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+
+    __hash__ = None  # type: ignore[assignment]  # values may be lists
+
+
+_COMPARED = tuple(name for name in Decision.__slots__ if name not in ("_exposed", "metadata"))
+
+
+def fresh(decision: Decision) -> Decision:
+    """The decision with a value that is the caller's own: a copy, where the value can be changed."""
+    if not isinstance(decision.value, dict | list):
+        return decision
+    return decision.replace(value=_copy(decision.value))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value

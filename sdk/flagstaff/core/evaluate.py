@@ -1,0 +1,139 @@
+"""Deciding: rules that can be asked.
+
+A snapshot is one version of the rules, compiled flag by flag as flags are first asked for, and then never changed:
+whoever holds it gets the same answers for ever. It has no clock but the one that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .compiler import Decide, Plain, Test, compile_condition, compile_flag, fixed
+from .context import Context
+from .decision import Decision, Reason
+from .explain import Explanation, Trace, Traced, nested
+from .rules import Flag, Prerequisite, Rules
+
+__all__ = ["Snapshot", "failure"]
+
+_NO_VERDICT = frozenset(
+    {Reason.FLAG_NOT_FOUND, Reason.NOT_READY, Reason.MALFORMED, Reason.GENERAL, Reason.TYPE_MISMATCH}
+)
+
+
+def failure(flag: object, default: Any, reason: Reason, error: str) -> Decision:
+    """The decision that serves the caller's default because of an error."""
+    key = flag if isinstance(flag, str) else type(flag).__name__
+    return Decision(key, enabled=default is True, value=default, variant=None, reason=reason, error=error)
+
+
+class Snapshot:
+    """One version of the rules, ready to decide. Safe to share between threads; evaluation never raises."""
+
+    def __init__(self, rules: Rules, now: Callable[[], float]) -> None:
+        """``now`` gives the wall time in seconds since the epoch; only conditions on time ask for it."""
+        self.rules = rules
+        self.now = now
+        self._functions: dict[str, Decide] = {}
+        self._fixed: dict[str, Decision | None] = {}
+        self._segments: dict[str, Test] = {}
+        self._plain = Plain(self)
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def keys(self) -> Iterable[str]:
+        """The keys of all flags, those that can't be decided included."""
+        return [*self.rules.flags, *(key for key in self.rules.malformed if key not in self.rules.flags)]
+
+    def fixed(self, key: str) -> Decision | None:
+        """The decision that every context gets for a flag, if there is one."""
+        if key not in self._fixed:
+            flag = self._flag(key)
+            self._fixed[key] = fixed(flag) if flag else None
+        return self._fixed[key]
+
+    def function(self, key: str) -> Decide | None:
+        """The compiled flag: a function that may raise for a hostile context; None if it can't be decided."""
+        function = self._functions.get(key)
+        if function is None:
+            flag = self._flag(key)
+            if flag is None:
+                return None
+            function = self._functions[key] = compile_flag(flag, self._plain)
+        return function
+
+    def decide(self, key: str, context: Context, default: Any = None) -> Decision:
+        """The decision; whatever is wrong with flag or context, it says so and carries ``default``."""
+        try:
+            function = self.function(key)
+            if function is not None:
+                return function(context)
+        except Exception:  # noqa: BLE001  # a hostile context: the traced way finds out which part
+            pass
+        return self.explain(key, context, default).decision
+
+    def explain(self, key: str, context: Context, default: Any = None) -> Explanation:
+        """The decision with every step to it."""
+        trace = Trace()
+        try:
+            decision = self._trace(key, context, default, trace)
+        except Exception as error:  # noqa: BLE001  # a hostile context or mapping; evaluation never raises
+            decision = failure(key, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
+        return Explanation(decision, context, tuple(trace.steps))
+
+    # -- looking up -----------------------------------------------------------------------------------
+
+    def _flag(self, key: str) -> Flag | None:
+        return None if key in self.rules.malformed else self.rules.flags.get(key)
+
+    def _trace(self, key: str, context: Context, default: Any, trace: Trace) -> Decision:
+        if not isinstance(key, str):
+            return failure(key, default, Reason.GENERAL, f"a flag's key is text, not {type(key).__name__}")
+        if not isinstance(context, Context):
+            wrong = type(context).__name__
+            return failure(key, default, Reason.GENERAL, f"a context is a flagstaff.Context, not {wrong}")
+        if key in self.rules.malformed:
+            return failure(key, default, Reason.MALFORMED, self.rules.malformed[key])
+        flag = self.rules.flags.get(key)
+        if flag is None:
+            return failure(key, default, Reason.FLAG_NOT_FOUND, f"the rules have no flag {key!r}")
+        return compile_flag(flag, Traced(_TracingLinker(self, trace), trace))(context)
+
+    # -- what compiled flags refer to ------------------------------------------------------------------
+
+    def segment(self, name: str) -> Test:
+        test = self._segments.get(name)
+        if test is None:
+            test = self._segments[name] = compile_condition(self.rules.segments[name], self._plain)
+        return test
+
+    def prerequisite(self, node: Prerequisite) -> Test:
+        return lambda context: _verdict(node, self.decide(node.flag, context))
+
+
+class _TracingLinker:
+    """Finds what a traced flag refers to, and has it traced too."""
+
+    def __init__(self, snapshot: Snapshot, trace: Trace) -> None:
+        self._snapshot = snapshot
+        self._trace = trace
+        self.now = snapshot.now
+
+    def segment(self, name: str) -> Test:
+        condition = self._snapshot.rules.segments[name]
+        return nested(self._trace, "segment", name, compile_condition(condition, Traced(self, self._trace)))
+
+    def prerequisite(self, node: Prerequisite) -> Test:
+        def test(context: Context) -> bool | None:
+            return _verdict(node, self._snapshot._trace(node.flag, context, None, self._trace))
+
+        return nested(self._trace, "prerequisite", node.flag, test)
+
+
+def _verdict(node: Prerequisite, decision: Decision) -> bool | None:
+    if decision.reason in _NO_VERDICT:
+        return None
+    if node.variants is not None and decision.variant not in node.variants:
+        return False
+    return node.enabled is None or decision.enabled is node.enabled

@@ -1,0 +1,220 @@
+"""Why a decision fell as it did: the evaluation itself, with every test and draw written down.
+
+An explanation is made by running the flag's own function in its traced dialect (see ``compiler``), so its
+decision *is* the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from .buckets import BUCKETS, bucket, hash32
+from .compiler import Source, Target, lookup
+from .context import Context
+from .decision import Decision
+from .rules import Arm, Bucket, Leaf, Rule, Share
+
+__all__ = ["Explanation", "Step", "Trace", "Traced"]
+
+
+class Step:
+    """One thing that an evaluation did.
+
+    ``kind`` is ``rule``, ``condition``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or ``override``; ``depth``
+    counts how far it lies inside others; ``result`` is True, False, None (unknown) or, of a draw, the bucket;
+    ``details`` holds the parts of ``text`` for machines.
+    """
+
+    __slots__ = ("depth", "details", "kind", "result", "text")
+
+    def __init__(self, kind: str, depth: int, text: str, result: Any, details: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.depth = depth
+        self.text = text
+        self.result = result
+        self.details = details
+
+    def __str__(self) -> str:
+        return "  " * self.depth + self.text
+
+    def __repr__(self) -> str:
+        return f"Step({self.kind!r}, {self.text!r})"
+
+
+class Explanation:
+    """A decision and every step that led to it; ``str()`` of it is for people, ``to_dict()`` for machines."""
+
+    __slots__ = ("context", "decision", "steps")
+
+    def __init__(self, decision: Decision, context: Context, steps: tuple[Step, ...]) -> None:
+        self.decision = decision
+        self.context = context
+        self.steps = steps
+
+    def __str__(self) -> str:
+        decision = self.decision
+        verdict = f"{decision.flag} = {_shown(decision.value)} ({decision.reason})"
+        head = f"{verdict} variant {decision.variant}" if decision.variant is not None else verdict
+        lines = [head, *(f"  {step}" for step in self.steps)]
+        if decision.error is not None:
+            lines.append(f"  {decision.error}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.decision!r}, {len(self.steps)} steps)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision and the steps as plain data."""
+        decision = self.decision
+        names = ("flag", "enabled", "value", "variant", "rule", "experiment", "error")
+        return {
+            "decision": {name: getattr(decision, name) for name in names}
+            | {"reason": str(decision.reason), "metadata": dict(decision.metadata)},
+            "steps": [
+                {"kind": step.kind, "depth": step.depth, "result": step.result, "text": step.text, **step.details}
+                for step in self.steps
+            ],
+        }
+
+
+class Trace:
+    """The steps of one evaluation, as they happen."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._depth = 0
+        self._in_rule = 0
+        self._asked: set[int] = set()
+
+    def add(self, kind: str, text: str, result: Any = None, **details: Any) -> Step:
+        step = Step(kind, self._depth + self._in_rule, text, result, details)
+        self.steps.append(step)
+        return step
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """What is added meanwhile lies one level deeper."""
+        outside = self._depth, self._in_rule, self._asked
+        self._depth, self._in_rule, self._asked = self._depth + self._in_rule + 1, 0, set()
+        try:
+            yield
+        finally:
+            self._depth, self._in_rule, self._asked = outside
+
+    def begin(self, rule: Rule) -> None:
+        self._in_rule = 0
+        self.add("rule", f"rule {rule.id}" + (" (always)" if rule.when is None else ""), rule=rule.id)
+        self._in_rule = 1
+
+    def leaf(self, leaf: Leaf, context: Context) -> bool | None:
+        """The verdict of a test; unknown where the value itself gets in the way."""
+        name = ".".join(leaf.attribute)
+        try:
+            value = lookup(context, leaf.attribute)
+            result = leaf.prepared.test(value)
+            result = None if result is None else bool(result)
+        except Exception:  # noqa: BLE001  # a user's object may raise anything from __eq__ or __hash__
+            value, result = _Unreadable(), None
+        if id(leaf) in self._asked:  # a named condition is asked twice: does it hold, does it fail
+            return result
+        self._asked.add(id(leaf))
+        actual = "is absent" if value is None else f"was {_shown(value)}"
+        text = f"{name} {leaf.op} {_shown(leaf.operand)}: {_verdict(result)} ({actual})"
+        self.add("condition", text, result, attribute=name, op=leaf.op, operand=leaf.operand, value=_plain(value))
+        return result
+
+    def draw(self, drawn: Bucket, target: Target, unit: str) -> int:
+        """The hash of a unit under a salt."""
+        hashed = hash32(f"{drawn.salt}:{unit}")
+        number = bucket(hashed)
+        purpose, parts = _parts(target)
+        text = f"{purpose}: hash({_shown(f'{drawn.salt}:{unit}')}) = {hashed}, bucket {number:,} of {BUCKETS:,}; {parts}"
+        self.add("draw", text, number, salt=drawn.salt, unit=unit, hash=hashed, bucket=number, target=parts)
+        return hashed
+
+    def missing(self, path: tuple[str, ...]) -> None:
+        name = ".".join(path)
+        self.add("unit", f"no unit: {name} is absent or neither text nor an int", None, unit_type=name)
+
+
+class Traced:
+    """The dialect that writes everything down."""
+
+    def __init__(self, linker: Any, trace: Trace) -> None:
+        self.linker = linker
+        self._trace = trace
+
+    def holds(self, source: Source, leaf: Leaf) -> str:
+        return f"{source.constant(partial(self._trace.leaf, leaf))}(c) is True"
+
+    def fails(self, source: Source, leaf: Leaf) -> str:
+        return f"{source.constant(partial(self._trace.leaf, leaf))}(c) is False"
+
+    def draw(self, source: Source, bucket: Bucket, target: Target) -> str:
+        return f"{source.constant(partial(self._trace.draw, bucket, target))}(u)"
+
+    def begin(self, source: Source, rule: Rule) -> None:
+        source.line(f"{source.constant(partial(self._trace.begin, rule))}()")
+
+    def missing(self, source: Source, path: tuple[str, ...]) -> None:
+        source.line(f"{source.constant(partial(self._trace.missing, path))}()")
+
+
+def nested(trace: Trace, kind: str, name: str, test: Callable[[Context], bool | None]) -> Callable[[Context], bool | None]:
+    """A test that is written down under a heading, with what happens in it one level deeper."""
+
+    def traced(context: Context) -> bool | None:
+        step = trace.add(kind, "", name=name)
+        with trace.inside():
+            step.result = test(context)
+        step.text = f"{kind} {name}: {_verdict(step.result)}"
+        return step.result
+
+    return traced
+
+
+def _parts(target: Target) -> tuple[str, str]:
+    if isinstance(target[0], str):
+        purpose, share = target
+        assert isinstance(share, Share)
+        return purpose, _share_text(share)
+    arms = [arm for arm in target if isinstance(arm, Arm)]
+    return "split", ", ".join(f"{arm.variant} {_range_text(arm.start, arm.stop)}" for arm in arms)
+
+
+def _share_text(share: Share) -> str:
+    if share.steps:
+        return "in by steps of time up to " + ", ".join(f"{bound:,}" for _, bound in share.steps)
+    return "in for " + (" or ".join(_range_text(*bounds) for bounds in share.ranges) or "nobody")
+
+
+def _range_text(start: int, stop: int) -> str:
+    return f"{start:,} to {stop - 1:,}"
+
+
+def _verdict(result: Any) -> str:
+    return "unknown" if result is None else str(bool(result)).lower()
+
+
+class _Unreadable:
+    """Stands for a value that can't be looked at."""
+
+    def __repr__(self) -> str:
+        return "a value that can't be read"
+
+
+def _shown(value: Any) -> str:
+    """A value as a person reads it; never raises, never long."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # a user's __repr__ may raise anything
+        text = f"a {type(value).__name__}"
+    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | list | dict | None) else _shown(value)

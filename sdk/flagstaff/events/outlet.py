@@ -1,0 +1,117 @@
+"""The way out as one piece: what records, keeps and sends events, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flagstaff.core.buckets import unit_text
+from flagstaff.core.compiler import lookup
+from flagstaff.core.rules import TARGETING_KEY
+from flagstaff.events.dedupe import Seen
+from flagstaff.events.ledger import Ledger
+from flagstaff.events.model import Encoder
+from flagstaff.events.recorder import Recorder
+from flagstaff.events.sender import Sender
+from flagstaff.events.spool import MemorySpool
+from flagstaff.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flagstaff.core.context import Context
+    from flagstaff.core.decision import Decision
+    from flagstaff.events.ledger import Counts
+    from flagstaff.events.transport import Transport
+    from flagstaff.runtime.clock import Clock
+
+__all__ = ["Outlet"]
+
+_FIRST_RETRY = 0.5  # seconds
+_LONGEST_RETRY = 60.0  # seconds
+
+
+class Outlet:
+    """Takes exposures and tracked events in and gives them to a transport, batch by batch.
+
+    ``wanted`` is called when the sender should be asked now, ``progressed`` after every answer of the other side;
+    whoever drives the sender sets both.
+    """
+
+    def __init__(self, transport: Transport[Any], where: str, clock: Clock, flush_interval: float) -> None:
+        self.wanted: Callable[[], None] = _nothing
+        self.progressed: Callable[[], None] = _nothing
+        self._where = where
+        self._names = ("default", "default")
+        self._encoder = Encoder(*self._names)
+        self._ledger = Ledger()
+        spool = MemorySpool()
+        self.sender = Sender(
+            spool,
+            self._ledger,
+            self._encoder,
+            transport,
+            clock,
+            Backoff(_FIRST_RETRY, _LONGEST_RETRY),
+            flush_interval=flush_interval,
+            on_progress=lambda: self.progressed(),
+        )
+        self._time = clock.time
+        self._seen = Seen()
+        self._recorder = Recorder(self._encoder, self._seen, spool, self._ledger, clock, self._appended)
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the delivery now, or None."""
+        return self.sender.fault
+
+    def describe(self) -> str:
+        return self._where
+
+    def belong_to(self, project: str, environment: str) -> None:
+        """Whose events these are, from now on."""
+        if (project, environment) != self._names:
+            self._names = (project, environment)
+            self._encoder.rename(project, environment)
+
+    def expose(self, decision: Decision, context: Context) -> None:
+        """Record that the context's unit met a variant. Never raises; a repetition costs next to nothing."""
+        try:
+            exposed = decision._exposed  # noqa: SLF001 - what only events need of a decision
+            if exposed is None:
+                return
+            path = exposed.path
+            unit = context.targeting_key if path is TARGETING_KEY else lookup(context, path)
+            if unit.__class__ is not str:
+                unit = unit_text(unit)
+            seen = self._seen  # the look of Recorder.expose, here to save two calls
+            if seen.since <= self._time() < seen.until and (exposed.key, unit) in seen.known:
+                return
+            if unit:
+                self._recorder.expose(exposed, unit)
+        except Exception:  # noqa: BLE001 - a context that changes its mind; the decision must get out
+            return
+
+    def track(self, event: str, unit: str | None, value: object, properties: Mapping[str, Any]) -> None:
+        """Record that something happened to a unit. Never raises."""
+        self._recorder.track(event, unit or "", value=value, properties=properties)
+
+    def stats(self) -> Counts:
+        """What became of every event."""
+        return self._ledger.snapshot()
+
+    def close(self) -> None:
+        """Take no more events; what can't outlive this process is counted as lost."""
+        self._recorder.close()
+
+    def forked(self) -> None:
+        """Become a child process's own."""
+        self._recorder.forked()
+        self.sender.forked()
+
+    def _appended(self) -> None:
+        if self.sender.wants_wake():
+            self.wanted()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,251 @@
+"""The way out: batches from the spool to a transport, for as long as it takes. A machine without I/O."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flagstaff.events.ledger import REJECTED, TOO_LARGE
+from flagstaff.events.transport import DELIVERED, RETRY, Verdict
+from flagstaff.net.message import TransportError
+from flagstaff.runtime.notice import info, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagstaff.events.ledger import Ledger, Loss
+    from flagstaff.events.model import Encoder
+    from flagstaff.events.spool import Batch, Spool
+    from flagstaff.events.transport import Transport
+    from flagstaff.net.backoff import Backoff
+    from flagstaff.runtime.clock import Clock
+
+__all__ = ["Delivery", "Sender"]
+
+_FLUSH_WAIT = 0.5  # seconds: the longest backoff while somebody waits for a flush
+_MOST_LOSSES = 200  # kinds in one loss record
+_GROWTH = 100  # parts of the full batch size that come back with every delivery
+_PATIENCE = 8  # events refused in a row before the collector itself is the suspect
+_NEVER = 1 << 62
+
+
+class Delivery(NamedTuple):
+    """One parcel on its way: the events in it, the losses it tells of, and its bytes."""
+
+    batch: Batch | None
+    losses: tuple[Loss, ...]
+    parcel: Any
+
+
+class Sender:
+    """Sends what is spooled: when a batch is full, when the oldest event is old enough, or on a flush.
+
+    A parcel that does not arrive is sent again, byte for byte, until it does. A batch that is
+    refused (400, 413, 422) is halved until the event to blame stands alone and is set aside.
+    Losses are told to the collector with the next batch. ``fault`` says in a sentence what is wrong
+    now, or is None. ``on_progress`` is called after every answer.
+    """
+
+    def __init__(  # noqa: PLR0917 - the pipeline's parts, in the order an event meets them
+        self,
+        spool: Spool,
+        ledger: Ledger,
+        encoder: Encoder,
+        transport: Transport[Any],
+        clock: Clock,
+        backoff: Backoff,
+        *,
+        flush_interval: float = 5.0,
+        max_count: int = 500,
+        max_bytes: int = 512 * 1024,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._encoder = encoder
+        self._transport = transport
+        self._clock = clock
+        self._backoff = backoff
+        self._flush_interval = flush_interval
+        self._max_count = max_count
+        self._max_bytes = max_bytes
+        self._on_progress = on_progress
+        self.forked()
+
+    def forked(self) -> None:
+        """Become a child process's own: nothing is on its way, nobody waits."""
+        self.fault: str | None = None
+        self._current: Delivery | None = None  # given out and not yet settled
+        self._since: float | None = None  # nothing that waits is older than this
+        self._loaded_at = 0.0
+        self._left_behind = False
+        self._limit = self._max_count  # events in a batch; smaller after a 413
+        self._plan: list[int] = []  # sizes of the parts of a refused batch, next first
+        self._suspect: tuple[Loss, ...] = ()  # a loss record that was in a refused batch
+        self._refusals = 0  # events set aside since anything was delivered
+        self._mark = 0
+        self._hurry_until = -math.inf
+        self._wake_count = self._wake_size = 1
+        self._backoff.succeeded()
+
+    # Asked and told by anybody, from any thread.
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to send."""
+        return not (self._spool.pending or self._ledger.unreported)
+
+    def wants_wake(self) -> bool:
+        """Whether an event that was just appended is a reason to ask ``next`` earlier than it said."""
+        return self._spool.pending >= self._wake_count or self._spool.size >= self._wake_size
+
+    def flush(self, seconds: float = 5.0) -> int:
+        """Hurry for ``seconds`` s at most, until all that waits now has left; wake the driver after it.
+
+        Returns a mark for ``flushed``.
+        """
+        self._mark = mark = self._spool.appended
+        self._hurry_until = max(self._hurry_until, self._clock.monotonic() + seconds)
+        return mark
+
+    def flushed(self, mark: int) -> bool:
+        """Whether all that waited at the time of that ``flush`` has left."""
+        return self._spool.settled >= mark
+
+    # The machine: called by one driver.
+
+    def next(self, now: float) -> Delivery | float:
+        """Return the delivery to make now, or the seconds until one may be due."""
+        self._wake_count = self._wake_size = _NEVER
+        hurry = self._hurries(now)
+        rest = self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf)
+        if rest > 0:
+            return rest
+        if self._current is None:
+            rest = 0.0 if self._plan else self._until_due(now, hurry=hurry)
+            if rest > 0:
+                return rest
+            self._current = self._load(now)
+        return _FLUSH_WAIT if self._current is None else self._current
+
+    def perform(self, job: Delivery) -> Verdict:
+        return self._transport.send(job.parcel)
+
+    async def aperform(self, job: Delivery) -> Verdict:
+        return await self._transport.asend(job.parcel)
+
+    def done(self, job: Delivery, answer: Verdict | Exception, now: float) -> None:
+        """Settle a delivery, split it, or keep it for another attempt."""
+        if job is not self._current:
+            return  # it was the parent's, before a fork
+        verdict = answer if isinstance(answer, Verdict) else _raised(answer)
+        if verdict.outcome == RETRY:
+            self._fail(verdict, now)
+        else:
+            self._current = None
+            if verdict.outcome == DELIVERED:
+                self._delivered(job)
+            else:
+                self._refused(job, verdict, now)
+        self._on_progress()
+
+    def _hurries(self, now: float) -> bool:
+        return now < self._hurry_until and not (self.flushed(self._mark) and not self._ledger.unreported)
+
+    def _until_due(self, now: float, *, hurry: bool) -> float:
+        """Seconds until a batch is due; sets what is to wake us earlier *before* it looks."""
+        self._wake_count = self._wake_size = 1
+        if self.idle:
+            self._since = None
+            return math.inf
+        if self._since is None:
+            self._since = now
+        self._wake_count, self._wake_size = self._limit, self._max_bytes
+        if hurry or self.wants_wake():
+            return 0.0
+        return self._since + self._flush_interval - now
+
+    def _load(self, now: float) -> Delivery | None:
+        self._wake_count = self._wake_size = _NEVER
+        self._loaded_at = now
+        batch = self._spool.peek(self._plan[0] if self._plan else self._limit, self._max_bytes)
+        # A batch under suspicion goes without the loss record: it must not confuse the search.
+        losses = () if self._plan else self._ledger.losses(_MOST_LOSSES)
+        self._left_behind = batch is not None and self._spool.pending > len(batch.records)
+        records = [] if batch is None else [record[0] for record in batch.records]
+        if losses:
+            records.append(self._encoder.loss(losses, self._clock.time()))
+        if not records:
+            self._plan.clear()
+            return None
+        return Delivery(batch, losses, self._transport.pack(records))
+
+    def _delivered(self, job: Delivery) -> None:
+        if job.batch is not None:
+            self._ledger.deliver(self._spool.acknowledge(job.batch))
+        # Refused with the loss record and taken without it: the record was to blame. It is given up,
+        # or it would be refused for ever; the ledger still knows.
+        self._ledger.reported(job.losses or self._suspect)
+        self._suspect = ()
+        self._refusals = 0
+        self._limit = min(self._max_count, self._limit + max(1, self._max_count // _GROWTH))
+        self._go_on()
+        self._recover()
+
+    def _refused(self, job: Delivery, verdict: Verdict, now: float) -> None:
+        count = 0 if job.batch is None else len(job.batch.records)
+        if job.batch is None:
+            self._fail(verdict, now)  # the next batch will show whether the loss record is to blame
+        elif job.losses and verdict.outcome == REJECTED:
+            self._suspect = job.losses
+            self._plan = [count]
+        elif count > 1:
+            self._split(count, verdict)
+        else:
+            self._set_aside(job.batch, verdict, now)
+
+    def _split(self, count: int, verdict: Verdict) -> None:
+        self._suspect = ()
+        half = count // 2
+        self._plan[:1] = [half, count - half]
+        if verdict.outcome == TOO_LARGE:
+            self._limit = half
+
+    def _set_aside(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        if self._spool.set_aside(batch, verdict.outcome):
+            _, flag, variant = batch.records[0]
+            self._ledger.drop(verdict.outcome, flag, variant)
+        if self._refusals == 0:
+            warn("events", "an event was set aside (%s): %s", verdict.outcome, verdict.fault)
+        self._refusals += 1
+        self._suspect = ()
+        self._go_on()
+        if verdict.outcome == TOO_LARGE:
+            self._limit = self._max_count  # that one was to blame, not the size of batches
+        if self._refusals >= _PATIENCE:
+            # A collector that refuses everything is broken; it must not cost us everything.
+            self._fail(verdict, now)
+
+    def _go_on(self) -> None:
+        """Turn to what is next: the rest of a refused batch, then what was left behind or came since."""
+        del self._plan[:1]
+        if not self._left_behind:
+            self._since = self._loaded_at
+
+    def _fail(self, verdict: Verdict, now: float) -> None:
+        if self.fault is None:
+            warn("events", "events can't be delivered and are kept: %s", verdict.fault)
+        self.fault = verdict.fault
+        self._backoff.failed(now, verdict.retry_after)
+
+    def _recover(self) -> None:
+        if self.fault is not None:
+            info("events", "events are delivered again")
+        self.fault = None
+        self._backoff.succeeded()
+
+
+def _raised(error: Exception) -> Verdict:
+    """Only our own errors are known to hold no secrets; of others, the type must do."""
+    told = str(error) if isinstance(error, TransportError) else f"sending raised {type(error).__name__}"
+    return Verdict(RETRY, told)

@@ -1,0 +1,322 @@
+"""The getters: what a client, an asynchronous client and a bound view have in common.
+
+Deciding is one dictionary look-up and one call. ``_settled`` holds the decisions that no context can change and
+``_functions`` the compiled flags; both fill as flags are first asked for, and hold only flags that no override
+names. Whatever is not plain sailing (a flag asked for the first time, unknown, overridden; rules that are not there
+yet; a hostile context) raises out of that look-up and is dealt with in ``_carefully``.
+
+The four getters repeat those lines: a call between them and the look-up would cost a fifth of the whole.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from .core.context import ANONYMOUS, Context
+from .core.decision import Decision, Reason, fresh
+from .errors import OverrideError
+from .overrides import Forced, Overrides
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, TypeVar, overload
+
+    from .core.evaluate import Snapshot
+    from .core.explain import Explanation
+    from .overrides.ladder import Wanted
+
+    T = TypeVar("T")
+else:
+
+    def overload(function):
+        return function
+
+
+__all__ = ["BoundFlags", "Flags"]
+
+
+class _Table:
+    """A snapshot and what has been asked of it: a new one for every version of the rules."""
+
+    __slots__ = ("functions", "settled", "snapshot")
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self.snapshot = snapshot
+        self.settled: dict[str, Decision] = {}
+        self.functions: dict[str, Callable[[Context], Decision]] = {}
+
+
+class Flags:
+    """Flags that can be asked for, over rules that can be replaced at any moment. Evaluation never raises."""
+
+    def __init__(self, overrides: Overrides, expose: Callable[[Decision, Context], None] | None) -> None:
+        """``expose`` is told of every decision that is an exposure; it must neither raise nor wait."""
+        self._overrides = overrides
+        self._expose = expose
+        self._adopt(None)
+
+    def _adopt(self, snapshot: Snapshot | None) -> None:
+        """From now on decide by these rules."""
+        self._table = table = _Table(snapshot)
+        self._functions = table.functions
+        self._settled = table.settled
+
+    def _attend(self) -> None:
+        """See to what has been left lying, now that somebody passes by off the fast path."""
+
+    # -- the getters ---------------------------------------------------------------------------------
+
+    def enabled(
+        self, flag: str, context: Context = ANONYMOUS, default: bool = False, *, exposure: bool = True
+    ) -> bool:
+        """Whether the variant that the context gets is enabled; ``default`` where the flag can't be decided."""
+        try:
+            decision = self._settled.get(flag) or self._functions[flag](context)
+        except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
+            decision = self._carefully(flag, context, default)
+        if decision.experiment is not None and exposure and self._expose is not None:
+            self._expose(decision, context)
+        return decision.enabled
+
+    @overload
+    def value(self, flag: str, context: Context = ..., default: None = None, *, exposure: bool = True) -> Any: ...
+    @overload
+    def value(self, flag: str, context: Context, default: T, *, exposure: bool = True) -> T: ...
+    @overload
+    def value(self, flag: str, context: Context = ..., *, default: T, exposure: bool = True) -> T: ...
+    def value(
+        self, flag: str, context: Context = ANONYMOUS, default: Any = None, *, exposure: bool = True
+    ) -> Any:
+        """The value of the variant that the context gets.
+
+        A ``default`` that is not None fixes the type: a value of another type counts as an error, and the default
+        is returned. An int is good enough where the default is a float.
+        """
+        try:
+            decision = self._settled.get(flag) or self._functions[flag](context)
+        except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
+            decision = self._carefully(flag, context, default)
+        if default is not None and decision.value.__class__ is not default.__class__:
+            decision = _typed(decision, default)
+        if decision.experiment is not None and exposure and self._expose is not None:
+            self._expose(decision, context)
+        return decision.value
+
+    def variant(self, flag: str, context: Context = ANONYMOUS, *, exposure: bool = True) -> str | None:
+        """The name of the variant that the context gets; None where the flag can't be decided."""
+        try:
+            decision = self._settled.get(flag) or self._functions[flag](context)
+        except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
+            decision = self._carefully(flag, context, None)
+        if decision.experiment is not None and exposure and self._expose is not None:
+            self._expose(decision, context)
+        return decision.variant
+
+    def decide(
+        self, flag: str, context: Context = ANONYMOUS, default: Any = None, *, exposure: bool = True
+    ) -> Decision:
+        """The whole decision: value, variant, reason, rule, experiment. ``default`` is as in ``value``."""
+        try:
+            decision = self._settled.get(flag) or self._functions[flag](context)
+        except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
+            decision = self._carefully(flag, context, default)
+        if default is not None and decision.value.__class__ is not default.__class__:
+            decision = _typed(decision, default)
+        if decision.experiment is not None and exposure and self._expose is not None:
+            self._expose(decision, context)
+        return decision
+
+    def decide_all(self, context: Context = ANONYMOUS) -> dict[str, Decision]:
+        """The decision of every flag, by key. Records no exposures."""
+        snapshot = self._table.snapshot
+        keys = snapshot.keys() if snapshot else ()
+        return {key: self.decide(key, context, exposure=False) for key in keys}
+
+    def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:
+        """The decision with every rule tried, value compared and bucket drawn. Records no exposure.
+
+        ``str()`` of it is for people, ``to_dict()`` for machines.
+        """
+        from .core.explain import Explanation, Step
+
+        snapshot = self._table.snapshot
+        forced = self._forced(flag)
+        if forced is not None:
+            text = f"forced to {forced.variant} by {forced.metadata['override']}"
+            return Explanation(forced, context, (Step("override", 0, text, True, {}),))
+        if snapshot is None:
+            return Explanation(_not_ready(flag, default), context, ())
+        return snapshot.explain(flag, context, default)
+
+    def bind(self, context: Context) -> BoundFlags:
+        """The same flags for one context: what a request carries about."""
+        return BoundFlags(self, context)
+
+    @contextmanager
+    def override(self, overrides: Mapping[str, Wanted] | None = None, /, **named: Wanted) -> Iterator[None]:
+        """Force variants within a ``with`` block, in this thread or task only.
+
+        A value is the name of a variant, or True or False for the variant with that value. Decisions then have the
+        reason OVERRIDE and are no exposures. OverrideError where the rules have no such flag or variant.
+        """
+        wanted = {**(overrides or {}), **named}
+        self._check_overrides(wanted)
+        table = self._table
+        frame = self._overrides.push(wanted)
+        for flag in wanted:
+            self._withdraw(table, flag)
+        try:
+            yield
+        finally:
+            self._overrides.pop(frame)
+
+    # -- off the beaten track ------------------------------------------------------------------------
+
+    def _carefully(self, flag: str, context: Context, default: Any) -> Decision:
+        from .core.evaluate import failure
+
+        try:
+            self._attend()
+            table = self._table
+            if table.snapshot is None:
+                return _not_ready(flag, default)
+            forced = self._forced(flag)
+            if forced is not None:
+                return forced
+            self._publish(table, flag)
+            return table.snapshot.decide(flag, context, default)
+        except Exception as error:  # noqa: BLE001  # the last guard: whatever was handed in, nothing is raised
+            return failure(flag, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
+
+    def _publish(self, table: _Table, flag: str) -> None:
+        """Let the getters find the flag by themselves, unless an override names it."""
+        snapshot = table.snapshot
+        if snapshot is None or not isinstance(flag, str) or self._overrides.named(flag):
+            return
+        settled, function = snapshot.fixed(flag), snapshot.function(flag)
+        if settled is not None:
+            table.settled[flag] = settled
+        elif function is not None:
+            table.functions[flag] = function
+        if self._overrides.named(flag):  # one that came in between looked before the flag was there
+            self._withdraw(table, flag)
+
+    def _withdraw(self, table: _Table, flag: str) -> None:
+        for current in (table, self._table):
+            current.settled.pop(flag, None)
+            current.functions.pop(flag, None)
+
+    def _forced(self, flag: str) -> Decision | None:
+        """The decision that an override forces, if one names the flag and the rules can serve it."""
+        forced = self._overrides.find(flag) if isinstance(flag, str) else None
+        snapshot = self._table.snapshot
+        if forced is None or snapshot is None or flag not in snapshot.rules.flags:
+            return None
+        found = snapshot.rules.flags[flag]
+        name = _variant_named(forced, found.variants)
+        if name is None:
+            return None
+        variant, metadata = found.variants[name], {**found.metadata, "override": forced.rung}
+        decision = Decision(
+            flag,
+            enabled=variant.enabled,
+            value=variant.value,
+            variant=name,
+            reason=Reason.OVERRIDE,
+            metadata=metadata,
+        )
+        return fresh(decision)
+
+    def _check_overrides(self, wanted: Mapping[str, Wanted], rung: str = "override") -> None:
+        """OverrideError for the first override that the rules can't serve; rules not yet there serve any."""
+        snapshot = self._table.snapshot
+        if snapshot is None:
+            return
+        from .formats.suggest import did_you_mean
+
+        for flag, want in wanted.items():
+            found = snapshot.rules.flags.get(flag)
+            if found is None:
+                raise OverrideError(f"{rung}: no such flag: {flag}{did_you_mean(flag, snapshot.rules.flags)}")
+            if _variant_named(Forced(want, rung), found.variants) is None:
+                hint = did_you_mean(str(want), found.variants) or f"; there are {', '.join(found.variants)}"
+                raise OverrideError(f"{rung}: no such variant of {flag}: {want}{hint}")
+
+
+def _variant_named(forced: Forced, variants: Mapping[str, Any]) -> str | None:
+    if isinstance(forced.wanted, bool):
+        return next((name for name, variant in variants.items() if variant.value is forced.wanted), None)
+    return forced.wanted if forced.wanted in variants else None
+
+
+def _not_ready(flag: str, default: Any) -> Decision:
+    from .core.evaluate import failure
+
+    return failure(flag, default, Reason.NOT_READY, "no rules have arrived yet")
+
+
+def _typed(decision: Decision, default: Any) -> Decision:
+    """The decision if its value is of the default's type, else the default with the reason why."""
+    if decision.variant is None:
+        return decision.replace(value=default)
+    if _is_of_type(decision.value, default):
+        return decision
+    wanted, got = type(default).__name__, type(decision.value).__name__
+    return decision.replace(
+        value=default,
+        enabled=default is True,
+        variant=None,
+        experiment=None,
+        reason=Reason.TYPE_MISMATCH,
+        error=f"variant {decision.variant} is of type {got}, the default of type {wanted}",
+    )
+
+
+def _is_of_type(value: Any, default: Any) -> bool:
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return any(isinstance(default, kind) and isinstance(value, kind) for kind in (str, int, list, dict))
+
+
+class BoundFlags:
+    """The getters for one context."""
+
+    __slots__ = ("_flags", "context")
+
+    def __init__(self, flags: Flags, context: Context) -> None:
+        self._flags = flags
+        self.context = context
+
+    def enabled(self, flag: str, default: bool = False, *, exposure: bool = True) -> bool:
+        """As ``Client.enabled``."""
+        return self._flags.enabled(flag, self.context, default, exposure=exposure)
+
+    @overload
+    def value(self, flag: str, default: None = None, *, exposure: bool = True) -> Any: ...
+    @overload
+    def value(self, flag: str, default: T, *, exposure: bool = True) -> T: ...
+    def value(self, flag: str, default: Any = None, *, exposure: bool = True) -> Any:
+        """As ``Client.value``."""
+        return self._flags.value(flag, self.context, default, exposure=exposure)
+
+    def variant(self, flag: str, *, exposure: bool = True) -> str | None:
+        """As ``Client.variant``."""
+        return self._flags.variant(flag, self.context, exposure=exposure)
+
+    def decide(self, flag: str, default: Any = None, *, exposure: bool = True) -> Decision:
+        """As ``Client.decide``."""
+        return self._flags.decide(flag, self.context, default, exposure=exposure)
+
+    def decide_all(self) -> dict[str, Decision]:
+        """As ``Client.decide_all``."""
+        return self._flags.decide_all(self.context)
+
+    def explain(self, flag: str, default: Any = None) -> Explanation:
+        """As ``Client.explain``."""
+        return self._flags.explain(flag, self.context, default)
+
+    def __repr__(self) -> str:
+        return f"BoundFlags({self.context!r})"

@@ -1,0 +1,80 @@
+"""From bytes to plain data: JSON, TOML and YAML, with what JSON itself leaves open refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any, NoReturn
+
+from ...errors import ConfigError, MissingExtraError, Problem, RulesError
+
+__all__ = ["SUFFIXES", "plain", "read"]
+
+SUFFIXES = (".json", ".toml", ".yaml", ".yml")
+
+
+def read(data: bytes, suffix: str, source: str) -> Any:
+    """The data that a file holds, by its suffix. RulesError with the place where the text is no such data."""
+    if suffix == ".json":
+        return _json(data, source)
+    if suffix == ".toml":
+        return plain(_toml(data, source))
+    if suffix in (".yaml", ".yml"):
+        return plain(_yaml(data, source))
+    raise ConfigError("path", f"a rules file ends in {', '.join(SUFFIXES)}, not in {suffix or 'nothing'}: {source}")
+
+
+def _json(data: bytes, source: str) -> Any:
+    try:
+        return json.loads(data, object_pairs_hook=_pairs, parse_constant=_constant)
+    except (ValueError, RecursionError) as error:
+        raise RulesError([Problem("", f"not JSON: {_reason(error)}")], source) from None
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} occurs twice in one object")
+    return made
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _toml(data: bytes, source: str) -> Any:
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesError([Problem("", f"not TOML: {_reason(error)}")], source) from None
+
+
+def _yaml(data: bytes, source: str) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError("reading YAML", "yaml") from None
+    try:
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RulesError([Problem("", f"not YAML: {_reason(error)}")], source) from None
+
+
+def plain(value: Any) -> Any:
+    """The same data in JSON's types: points in time become RFC 3339 text, tuples lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value

@@ -1,0 +1,186 @@
+"""From the document to the engine's rules. The document has passed ``checks``: every name exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...core.buckets import BUCKETS
+from ...core.conditions import parse_instant, prepare
+from ...core.rules import (
+    TARGETING_KEY,
+    AllOf,
+    AnyOf,
+    Arm,
+    Between,
+    Bucket,
+    Condition,
+    Drawn,
+    Experiment,
+    Flag,
+    InSegment,
+    Leaf,
+    Not,
+    Outcome,
+    Prerequisite,
+    Rule,
+    Rules,
+    Serve,
+    Share,
+    Split,
+    Variant,
+)
+from . import document as model
+from .canonical import condition_of, default_of, off_of, serve_of, variants_of, weights_of, when_of
+from .document import Document, thousandths
+
+__all__ = ["translate"]
+
+
+def translate(document: Document, malformed: Mapping[str, str]) -> Rules:
+    """The engine's rules; ``malformed`` names flags to leave out, and why."""
+    flags = _Flags(document)
+    return Rules(
+        flags={key: flags.flag(key, flag) for key, flag in document.flags.items() if key not in malformed},
+        segments={name: _condition(condition_of(given)) for name, given in document.segments.items()},
+        malformed=malformed,
+        project=document.project,
+        environment=document.environment,
+        revision=document.revision,
+    )
+
+
+class _Flags:
+    """Makes flags, and what they share."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def flag(self, key: str, flag: model.FlagModel) -> Flag:
+        variants = variants_of(flag)
+        default, off = default_of(flag), off_of(flag)
+        assert default is not None and off is not None
+        return Flag(
+            key=key,
+            variants={name: Variant(item.value, bool(item.enabled)) for name, item in variants.items()},
+            default=default,
+            off=off,
+            enabled=flag.enabled,
+            gates=tuple(_condition(gate) for gate in flag.gates),
+            pins=flag.pins,
+            rules=tuple(self._rule(key, flag, index, rule) for index, rule in enumerate(flag.rules)),
+            metadata=flag.metadata,
+        )
+
+    def _rule(self, key: str, flag: model.FlagModel, index: int, rule: model.RuleModel) -> Rule:
+        when = when_of(rule)
+        return Rule(
+            id=rule.id or str(index),
+            when=None if when is None else _condition(when),
+            outcome=self._outcome(rule, rule.salt or flag.salt or key),
+        )
+
+    def _outcome(self, rule: model.RuleModel, salt: str) -> Outcome:
+        if rule.experiment is not None:
+            return self._experiment(rule.experiment)
+        path = _path(rule.unit or "targeting_key")
+        if rule.split is not None:
+            share = _rollout(rule, Bucket(f"{salt}:traffic", path))
+            return Split(Bucket(salt, path), _arms(rule.split), share)
+        variant = serve_of(rule)
+        assert variant is not None
+        return Serve(variant, _rollout(rule, Bucket(salt, path)))
+
+    def _experiment(self, key: str) -> Outcome:
+        experiment = self._document.experiments[key]
+        if experiment.status == "decided":
+            assert experiment.winner is not None
+            return Serve(experiment.winner)
+        salt, path = experiment.salt or key, _path(experiment.unit)
+        return Experiment(
+            key=key,
+            revision=experiment.revision,
+            bucket=Bucket(salt, path),
+            arms=_arms(experiment.split),
+            share=self._participation(experiment, salt, path),
+            holdouts=tuple(self._holdouts(key)),
+            pins=experiment.pins if experiment.status in ("qa", "running") else {},
+            running=experiment.status == "running",
+        )
+
+    def _participation(self, experiment: model.ExperimentModel, salt: str, path: tuple[str, ...]) -> Share | None:
+        if experiment.layer is not None:
+            layer = self._document.layers[experiment.layer]
+            return Share(Bucket(layer.salt or experiment.layer, path), _ranges(experiment.slots or []))
+        if experiment.traffic is None or experiment.traffic == 100:
+            return None
+        return Share(Bucket(f"{salt}:traffic", path), _ranges([[0, experiment.traffic]]))
+
+    def _holdouts(self, experiment: str) -> list[tuple[str, Share]]:
+        return [
+            (name, Share(Bucket(holdout.salt or name, _path(holdout.unit)), _ranges([[0, holdout.size]])))
+            for name, holdout in self._document.holdouts.items()
+            if experiment in holdout.experiments
+        ]
+
+
+def _rollout(rule: model.RuleModel, bucket: Bucket) -> Share | None:
+    if rule.rollout is None:
+        return None
+    if isinstance(rule.rollout, list):
+        steps = tuple((_seconds(step.at), thousandths(step.percent)) for step in rule.rollout)
+        return Share(bucket, steps=steps)
+    return Share(bucket, _ranges([[0, rule.rollout]]))
+
+
+def _ranges(percents: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
+    bounds = ((thousandths(low), thousandths(high)) for low, high in percents)
+    return tuple((start, stop) for start, stop in bounds if start < stop)
+
+
+def _arms(split: dict[str, float] | list[model.WeightModel]) -> tuple[Arm, ...]:
+    arms, start = [], 0
+    for part in weights_of(split):
+        stop = start + thousandths(part.weight)
+        if stop > start:
+            arms.append(Arm(part.variant, start, stop))
+        start = stop
+    assert start == BUCKETS
+    return tuple(arms)
+
+
+def _path(given: str | list[str]) -> tuple[str, ...]:
+    path = (given,) if isinstance(given, str) else tuple(given)
+    return TARGETING_KEY if path == TARGETING_KEY else path  # the one object, so that a look at it is enough
+
+
+def _seconds(text: str) -> float:
+    seconds = parse_instant(text)
+    assert seconds is not None
+    return seconds
+
+
+def _condition(node: model.Condition) -> Condition:
+    match node:
+        case model.LeafCondition():
+            return Leaf(_path(node.attribute), node.op, node.value, prepare(node.op, node.value))
+        case model.AllCondition():
+            return AllOf(tuple(_condition(item) for item in node.all))
+        case model.AnyCondition():
+            return AnyOf(tuple(_condition(item) for item in node.any))
+        case model.NotCondition():
+            return Not(_condition(node.not_))
+        case model.SegmentCondition():
+            return InSegment(node.segment)
+        case model.PrerequisiteCondition():
+            return _prerequisite(node)
+        case model.DrawCondition():
+            return Drawn(Share(Bucket(node.bucket.salt, _path(node.bucket.unit)), _ranges(node.in_)))
+        case model.TimeCondition():
+            start, end = node.time.start, node.time.end
+            return Between(_seconds(start) if start else None, _seconds(end) if end else None)
+
+
+def _prerequisite(node: model.PrerequisiteCondition) -> Prerequisite:
+    variants = [node.variant] if isinstance(node.variant, str) else node.variant
+    enabled = True if variants is None and node.enabled is None else node.enabled
+    return Prerequisite(node.flag, None if variants is None else tuple(variants), enabled)

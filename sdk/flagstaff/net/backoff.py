@@ -1,0 +1,87 @@
+"""How long to wait after a failure: capped, jittered, never earlier than the server asks."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    class Rng(Protocol):
+        def random(self) -> float: ...
+
+
+__all__ = ["Backoff", "retry_after"]
+
+_CAP = 3600.0  # seconds; a server may ask for an hour of rest, not for ever
+
+
+class Backoff:
+    """Exponential backoff with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+
+    The n-th delay in a row is uniform in [0, min(``cap``, ``base`` * 2**n)) seconds, on top of what
+    the server asked for: a herd that was told "in 5 s" must not come back as one. ``rng`` is anything
+    with ``random()``; the default is seeded anew in every process. ``now`` is monotonic seconds.
+    """
+
+    def __init__(self, base: float, cap: float, rng: Rng | None = None) -> None:
+        if rng is None:
+            import random
+
+            rng = random  # the module: its generator is seeded again after a fork
+        self._base = base
+        self._cap = cap
+        self._rng = rng
+        self.succeeded()
+
+    def failed(self, now: float, retry_after: float | None = None) -> float:
+        """Count a failure; return the seconds to wait, at least ``retry_after``."""
+        ceiling = min(self._cap, self._base * 2.0 ** min(self.failures, 60))
+        floor = retry_after or 0.0
+        delay = floor + self._rng.random() * ceiling
+        self.failures += 1
+        self._began = now
+        self._floor = now + floor
+        self._until = now + delay
+        return delay
+
+    def succeeded(self) -> None:
+        """Start again from ``base``, with no wait."""
+        self.failures = 0
+        self._began = self._floor = self._until = float("-inf")
+
+    def remaining(self, now: float, at_most: float = float("inf")) -> float:
+        """Seconds still to wait, never negative.
+
+        ``at_most`` seconds after the failure our own part of the wait is over, but not the server's.
+        """
+        return max(0.0, self._floor - now, min(self._until, self._began + at_most) - now)
+
+
+def retry_after(headers: Mapping[str, str], wall_now: float) -> float | None:
+    """Read ``Retry-After`` (lower-case names): seconds from now, 0 to 3600; None if absent or garbage.
+
+    ``wall_now`` is seconds since the epoch, for the form that is a date (RFC 9110, 10.2.3).
+    """
+    text = headers.get("retry-after", "").strip()
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdigit():
+        return 0.0 if digits != text else min(_CAP, float(digits))
+    return _until_date(text, wall_now)
+
+
+def _until_date(text: str, wall_now: float) -> float | None:
+    from email.utils import parsedate_tz
+
+    try:
+        parsed = parsedate_tz(text[:64])
+        moment = None if parsed is None else _epoch(parsed)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return None if moment is None else min(_CAP, max(0.0, moment - wall_now))
+
+
+def _epoch(parsed: tuple[int | None, ...]) -> float:
+    from email.utils import mktime_tz
+
+    return float(mktime_tz(parsed))  # type: ignore[arg-type]

@@ -1,0 +1,151 @@
+"""HTTP with a bound on everything: total time, decoded size, redirects, where the key goes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flagstaff.net.exchange import Exchange
+from flagstaff.net.message import Request, Response, TransportError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any
+
+__all__ = ["AsyncHttp", "Http", "Request", "Response", "TransportError"]
+
+# A socket's patience is real time, whatever clock the rest of the package was given.
+_monotonic = time.monotonic  # noqa: TID251
+
+
+class Http:
+    """Sends requests, blocking; may be shared by threads and survives a fork.
+
+    Without a ``client`` of the caller's (anything of httpx's shape) it makes its own with the
+    first request, one per process, with the environment's proxies. A client of the caller's is
+    used as it is and never closed. Only a name's resolution can outlast a request's total
+    deadline; with the caller's own client, also a server that drips its headers.
+    """
+
+    def __init__(self, client: Any = None) -> None:
+        self._given = client
+        # By process id: a child must not touch sockets that it shares with its parent, nor close them.
+        self._own: dict[int, Any] = {}
+        self._closed = False
+
+    def send(self, request: Request) -> Response:
+        """Return the answer, whatever its status; raises TransportError when there is none."""
+        exchange = Exchange(request, _monotonic)
+        try:
+            client = self._client(exchange)
+            while True:
+                with client.stream(**exchange.arguments()) as answer:
+                    body = exchange.opened(answer.status_code, answer.headers)
+                    if body is None:
+                        continue
+                    for chunk in answer.iter_raw():
+                        exchange.check()
+                        body.feed(chunk)
+                    return exchange.closed(answer.status_code, answer.headers, body)
+        except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
+            raise exchange.failed(error) from None
+
+    def close(self) -> None:
+        """Close the client of our own; later requests are refused."""
+        self._closed = True
+        client = self._own.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
+
+    def _client(self, exchange: Exchange) -> Any:
+        if self._closed:
+            raise TransportError("closed", f"{exchange.host}: the client is closed")
+        if self._given is not None:
+            return self._given
+        process = os.getpid()
+        return self._own.get(process) or self._adopt(process, _new_client())
+
+    def _adopt(self, process: int, client: Any) -> Any:
+        """Keep a new client unless another thread was faster."""
+        kept = self._own.setdefault(process, client)
+        if kept is not client:
+            client.close()
+        return kept
+
+
+class AsyncHttp:
+    """Sends requests, awaiting; the same promises as ``Http``, and a new client for a new event loop."""
+
+    def __init__(self, client: Any = None) -> None:
+        self._given = client
+        self._own: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._closed = False
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer, whatever its status; raises TransportError when there is none."""
+        import asyncio
+
+        exchange = Exchange(request, _monotonic)
+        try:
+            async with asyncio.timeout(max(0.0, exchange.left())):
+                return await self._exchange(exchange)
+        except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
+            raise exchange.failed(error) from None
+
+    async def close(self) -> None:
+        """Close the client of our own in this loop; later requests are refused."""
+        import asyncio
+
+        self._closed = True
+        client = self._own.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    async def _exchange(self, exchange: Exchange) -> Response:
+        client = self._client(exchange)
+        while True:
+            async with client.stream(**exchange.arguments()) as answer:
+                body = exchange.opened(answer.status_code, answer.headers)
+                if body is None:
+                    continue
+                async for chunk in answer.aiter_raw():
+                    body.feed(chunk)
+                return exchange.closed(answer.status_code, answer.headers, body)
+
+    def _client(self, exchange: Exchange) -> Any:
+        import asyncio
+
+        if self._closed:
+            raise TransportError("closed", f"{exchange.host}: the client is closed")
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        if loop not in self._own:
+            # The connections of a loop that is gone can't be closed any more, only let go.
+            self._own = {other: kept for other, kept in self._own.items() if not other.is_closed()}
+            self._own[loop] = _new_async_client()
+        return self._own[loop]
+
+
+def _new_client() -> Any:
+    import httpx
+
+    from flagstaff.net.sockets import keep_deadlines
+
+    client = httpx.Client(cookies=_no_cookies())
+    keep_deadlines(client)
+    return client
+
+
+def _new_async_client() -> Any:
+    import httpx
+
+    return httpx.AsyncClient(cookies=_no_cookies())
+
+
+def _no_cookies() -> Any:
+    """A jar that stays empty: what servers set would pile up over months of polling."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))

@@ -1,0 +1,95 @@
+"""The ladder of overrides: the strongest rung that names a flag wins."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from ..errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
+__all__ = ["Forced", "Overrides", "parse_overrides"]
+
+if TYPE_CHECKING:
+    Wanted: TypeAlias = str | bool
+    """A variant's name; True or False stands for the variant with that value."""
+
+
+class Forced:
+    """What a flag is forced to, and by which rung."""
+
+    __slots__ = ("rung", "wanted")
+
+    def __init__(self, wanted: Wanted, rung: str) -> None:
+        self.wanted = wanted
+        self.rung = rung
+
+
+class _Frame:
+    """Overrides that one ``with`` block has put on top of others, and whose they are."""
+
+    __slots__ = ("below", "ended", "owner", "token", "wanted")
+
+    def __init__(self, owner: Overrides, wanted: Mapping[str, Wanted]) -> None:
+        self.owner = owner
+        self.wanted = wanted
+        self.below = _top.get()
+        self.ended = False
+        self.token = _top.set(self)
+
+
+_top: ContextVar[_Frame | None] = ContextVar("flagstaff_overrides", default=None)
+
+
+class Overrides:
+    """One client's overrides: those of running code, strongest the last, then those of the environment."""
+
+    def __init__(self, environment: Mapping[str, Wanted]) -> None:
+        self.environment = environment
+        self._naming: dict[str, set[_Frame]] = {}
+
+    def named(self, flag: str) -> bool:
+        """Whether any override, in any thread or task, names the flag; if none does, no need to ``find``."""
+        return flag in self.environment or bool(self._naming.get(flag))
+
+    def push(self, wanted: Mapping[str, Wanted]) -> _Frame:
+        """Put overrides on top, in this thread or task only."""
+        frame = _Frame(self, wanted)
+        for name in wanted:
+            self._naming.setdefault(name, set()).add(frame)
+        return frame
+
+    def pop(self, frame: _Frame) -> None:
+        """Take them off again."""
+        frame.ended = True
+        for name in frame.wanted:
+            self._naming[name].discard(frame)
+        try:
+            _top.reset(frame.token)
+        except ValueError:
+            pass  # left from another task than it was entered in; having ended, it counts for nothing there
+
+    def find(self, flag: str) -> Forced | None:
+        """What a flag is forced to here and now."""
+        frame = _top.get()
+        while frame is not None:
+            if frame.owner is self and not frame.ended and flag in frame.wanted:
+                return Forced(frame.wanted[flag], "override")
+            frame = frame.below
+        if flag in self.environment:
+            return Forced(self.environment[flag], "environment")
+        return None
+
+
+def parse_overrides(text: str, setting: str) -> dict[str, Wanted]:
+    """Reads ``"checkout-cta=urgent,new-checkout=on"``; ConfigError names ``setting`` where it is malformed."""
+    wanted: dict[str, Wanted] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        flag, equals, variant = (piece.strip() for piece in part.partition("="))
+        if not (flag and equals and variant):
+            raise ConfigError(setting, f"must read flag=variant,flag=variant, not {part!r}")
+        wanted[flag] = variant
+    return wanted

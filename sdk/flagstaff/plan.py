@@ -1,0 +1,157 @@
+"""From what a client was told to the parts that it is made of."""
+
+from __future__ import annotations
+
+import os
+
+from flagstaff.errors import ConfigError
+from flagstaff.settings import Settings, base_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import EllipsisType
+    from typing import Any
+
+    from flagstaff.events.outlet import Outlet
+    from flagstaff.events.transport import Sink, Transport
+    from flagstaff.net.http import AsyncHttp, Http
+    from flagstaff.net.message import Request
+    from flagstaff.runtime.clock import Clock
+    from flagstaff.settings import Secret
+    from flagstaff.sources import Source
+
+__all__ = ["Plan", "document_source", "file_source"]
+
+_FILE_INTERVAL = 1.0  # seconds
+_SERVER_INTERVAL = 30.0  # seconds
+_EVENTS_TIMEOUT = 10.0  # seconds for a batch, from the first byte sent to the last received
+_ANSWER_BYTES = 64 * 1024
+
+
+class Plan:
+    """Checked settings, and the source and the outlet made of them. ConfigError names what can't work."""
+
+    def __init__(
+        self,
+        *,
+        source: str | Source | None,
+        events: str | Sink | EllipsisType | None,
+        key: str | Secret | None,
+        poll_interval: float | None,
+        flush_interval: float | None,
+        format: str,  # noqa: A002
+        clock: Clock | None,
+        http: Http | AsyncHttp,
+        asynchronous: bool,
+    ) -> None:
+        self.clock = clock or _system_clock()
+        self.http = http
+        self.settings = Settings(
+            key=key,
+            poll_interval=poll_interval,
+            flush_interval=flush_interval,
+            default_poll_interval=_SERVER_INTERVAL,
+        )
+        self._asynchronous = asynchronous
+        given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
+        url = None if given is not None and hasattr(given, "attach") else _server(given)
+        self.source: Source = given if url is None else self._server_source(url, format)  # type: ignore[assignment]
+        self.outlet = self._outlet(_destination(events, url, self.settings.environ))
+
+    def _server_source(self, url: str, format: str) -> Source:  # noqa: A002
+        from flagstaff.formats import check_format
+        from flagstaff.sources.http import HttpSource
+
+        return HttpSource(
+            url,
+            key=self.settings.key,
+            http=self.http,
+            format=check_format(format),
+            clock=self.clock,
+            interval=self.settings.poll_interval,
+        )
+
+    def _outlet(self, destination: str | Sink | None) -> Outlet | None:
+        if destination is None:
+            return None
+        from flagstaff.events.outlet import Outlet
+        from flagstaff.net.message import host_of
+
+        if isinstance(destination, str):
+            transport, where = self._posting(destination), f"http {host_of(destination)}"
+        else:
+            transport, where = self._handing(destination), f"sink {type(destination).__name__}"
+        return Outlet(transport, where, self.clock, self.settings.flush_interval)
+
+    def _posting(self, url: str) -> Transport[Any]:
+        from flagstaff.events.transport import HttpTransport
+        from flagstaff.net.message import Request
+
+        headers = {} if self.settings.key is None else {"Authorization": f"Bearer {self.settings.key.reveal()}"}
+
+        def request_for(body: bytes) -> Request:
+            address = f"{url}/v1/events"
+            return Request("POST", address, headers, body, timeout=_EVENTS_TIMEOUT, max_bytes=_ANSWER_BYTES)
+
+        return HttpTransport(request_for, self.clock, **{"async_http" if self._asynchronous else "http": self.http})
+
+    def _handing(self, sink: Sink) -> Transport[Any]:
+        from flagstaff.events.transport import SinkTransport
+
+        return SinkTransport(sink)
+
+
+def file_source(
+    path: str | os.PathLike[str],
+    *,
+    format: str,  # noqa: A002
+    poll_interval: float | None,
+    clock: Clock | None,
+) -> Source:
+    """A file's rules, read now and watched from then on. RulesError, ConfigError."""
+    from flagstaff.formats import check_format
+    from flagstaff.sources.file import FileSource
+
+    settings = Settings(
+        key=None, poll_interval=poll_interval, flush_interval=None, default_poll_interval=_FILE_INTERVAL
+    )
+    return FileSource(
+        path, format=check_format(format), clock=clock or _system_clock(), interval=settings.poll_interval
+    )
+
+
+def document_source(document: bytes | Mapping[str, Any], *, format: str, clock: Clock | None) -> Source:  # noqa: A002
+    """Rules that are given. RulesError, ConfigError."""
+    from flagstaff.formats import check_format
+    from flagstaff.sources.static import StaticSource
+
+    return StaticSource(document, format=check_format(format), clock=clock or _system_clock())
+
+
+def _system_clock() -> Clock:
+    from flagstaff.runtime.clock import SystemClock
+
+    return SystemClock()
+
+
+def _server(given: object) -> str:
+    if given is None:
+        raise ConfigError("source", "is missing: give a server's address, or set FLAGSTAFF_URL")
+    return base_url("source", given)
+
+
+def _destination(
+    given: str | Sink | EllipsisType | None, url: str | None, environ: Mapping[str, str]
+) -> str | Sink | None:
+    """Where events go: where the caller says, else where the environment does, else where rules come from."""
+    if given is ...:
+        said = environ.get("FLAGSTAFF_EVENTS")
+        if said:
+            return base_url("FLAGSTAFF_EVENTS", said)
+        return None if url is None or url.endswith(".json") else url
+    if given is None or hasattr(given, "send"):
+        return given
+    if isinstance(given, str):
+        return base_url("events", given)
+    raise ConfigError("events", f"must be an address, a sink with a send method or None, not {type(given).__name__}")

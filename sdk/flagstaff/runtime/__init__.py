@@ -1,0 +1,1 @@
+"""Threads, tasks, forks and the clock. This room knows no flags and no sockets."""

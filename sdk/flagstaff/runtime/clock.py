@@ -1,0 +1,31 @@
+"""The one place that asks the machine what time it is."""
+
+from __future__ import annotations
+
+import time as _time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # `typing` costs more to import than all of this room
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """What everybody in the package asks for the time; tests hand in their own."""
+
+    def time(self) -> float:
+        """Seconds since the epoch, UTC. It may jump: for stamps, never for waits."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment. It never goes back: for waits and deadlines."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    # The C functions themselves: the hot path asks on every exposure.
+    time = staticmethod(_time.time)
+    monotonic = staticmethod(_time.monotonic)

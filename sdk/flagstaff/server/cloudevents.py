@@ -1,0 +1,217 @@
+"""Bytes of CloudEvents 1.0 JSON to checked events. Pure: no I/O, no clock.
+
+An event that can't be stored without loss is refused, naming its place and its field, so that a
+sender can set exactly that one aside.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple, NoReturn
+
+__all__ = ["BadEvents", "Event", "read_batch", "read_event", "read_single"]
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_SEQUENCE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+class Event(NamedTuple):
+    """One checked event; ``time`` is UTC in milliseconds, ``data`` is ASCII JSON text."""
+
+    source: str
+    id: str
+    type: str
+    subject: str | None
+    time: str | None
+    process: str | None
+    sequence: int | None
+    flag: str | None
+    experiment: str | None
+    variant: str | None
+    event: str | None
+    data: str
+
+
+class BadEvents(ValueError):  # noqa: N818 - it is the body's fault, not an error of ours
+    """A body that holds no usable events: which one (from 0) and which field, where known."""
+
+    def __init__(self, message: str, field: str | None = None, index: int | None = None) -> None:
+        place = "" if index is None else f"event {index}: "
+        super().__init__(f"{place}{message}" if field is None else f"{place}{field} {message}")
+        self.message = message
+        self.field = field
+        self.index = index
+
+
+def read_single(body: bytes) -> list[Event]:
+    """Read one event (``application/cloudevents+json``); raises BadEvents."""
+    return [read_event(_parse(body))]
+
+
+def read_batch(body: bytes) -> list[Event]:
+    """Read an array of events (``application/cloudevents-batch+json``): all of them or BadEvents."""
+    values = _parse(body)
+    if not isinstance(values, list):
+        raise BadEvents("a batch must be a JSON array")
+    events = []
+    for index, value in enumerate(values):
+        try:
+            events.append(read_event(value))
+        except BadEvents as error:
+            raise BadEvents(error.message, error.field, index) from None
+    return events
+
+
+def read_event(value: object) -> Event:
+    """Check one decoded event; raises BadEvents naming the field."""
+    if not isinstance(value, dict):
+        raise BadEvents("an event must be a JSON object")
+    if _name(value, "specversion") != "1.0":
+        raise BadEvents("must be 1.0", "specversion")
+    if "data_base64" in value:
+        raise BadEvents("is not supported; send data as JSON", "data_base64")
+    kind = _name(value, "type")
+    columns = _COLUMNS.get(kind, _foreign)(value)
+    return Event(
+        source=_name(value, "source"),
+        id=_name(value, "id"),
+        type=kind,
+        subject=_optional(value, "subject"),
+        time=_time(value.get("time")),
+        process=_optional(value, "process"),
+        sequence=_sequence(value.get("sequence")),
+        flag=columns.get("flag"),
+        experiment=columns.get("experiment"),
+        variant=columns.get("variant"),
+        event=columns.get("event"),
+        data=_data(value.get("data")),
+    )
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise BadEvents("the JSON is nested too deeply") from None
+    except ValueError as error:
+        raise BadEvents(f"the body is not JSON in UTF-8: {error}") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _name(value: Mapping[str, object], field: str) -> str:
+    """Read a required attribute: text that can be a key in any store."""
+    text = value.get(field)
+    if text is None:
+        raise BadEvents("is missing", field)
+    if not isinstance(text, str) or not text:
+        raise BadEvents("must be a text that is not empty", field)
+    if not _is_unicode(text):
+        raise BadEvents("holds a lone surrogate", field)
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _optional(value: Mapping[str, object], field: str) -> str | None:
+    return None if value.get(field) is None else _text(value, field, field)
+
+
+def _text(value: Mapping[str, object], field: str, path: str) -> str:
+    """Read text as a column; a lone surrogate is written as its escape (``data`` keeps the original)."""
+    text = value.get(field)
+    if text is None:
+        raise BadEvents("is missing", path)
+    if not isinstance(text, str):
+        raise BadEvents("must be a text", path)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _time(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise BadEvents("must be a time like 2026-01-31T12:00:00.000Z", "time")
+    try:
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadEvents("is no moment of the calendar", "time") from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _sequence(value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value) if type(value) is int and -1 < value < 10**18 else value
+    if not isinstance(text, str) or not _SEQUENCE.fullmatch(text):
+        raise BadEvents("must be a decimal of at most 18 digits", "sequence")
+    return int(text)
+
+
+def _data(value: object) -> str:
+    try:
+        return _encode(value)
+    except RecursionError:
+        raise BadEvents("is nested too deeply", "data") from None
+    except ValueError:
+        raise BadEvents("holds a number beyond the range of a double", "data") from None
+
+
+def _fields(value: Mapping[str, object], *fields: str) -> dict[str, str]:
+    data = value.get("data")
+    if not isinstance(data, dict):
+        raise BadEvents("must be a JSON object", "data")
+    return {field: _text(data, field, f"data.{field}") for field in fields}
+
+
+def _exposure(value: Mapping[str, object]) -> dict[str, str]:
+    _text(value, "subject", "subject")
+    return _fields(value, "flag", "experiment", "variant")
+
+
+def _track(value: Mapping[str, object]) -> dict[str, str]:
+    return _fields(value, "event")
+
+
+def _loss(value: Mapping[str, object]) -> dict[str, str]:
+    data = value.get("data")
+    entries = data.get("dropped") if isinstance(data, dict) else None
+    if not isinstance(entries, list) or not all(map(_is_loss, entries)):
+        raise BadEvents("must be {dropped: [{reason, flag, variant, count}]}", "data")
+    return {}
+
+
+def _is_loss(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    count = entry.get("count")
+    names = (entry.get("flag"), entry.get("variant"))
+    return (
+        isinstance(entry.get("reason"), str)
+        and all(name is None or isinstance(name, str) for name in names)
+        and type(count) is int
+        and count >= 0
+    )
+
+
+def _foreign(_value: Mapping[str, object]) -> dict[str, str]:
+    return {}
+
+
+_COLUMNS: Mapping[str, Callable[[Mapping[str, object]], dict[str, str]]] = {
+    "flagstaff.exposure": _exposure,
+    "flagstaff.loss": _loss,
+    "flagstaff.track": _track,
+}

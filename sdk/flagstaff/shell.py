@@ -1,0 +1,210 @@
+"""What a client and an asynchronous client share: everything but the waiting.
+
+A shell takes in rules as they arrive and lets events out. It starts nothing and waits for nothing: the clients drive
+its machines, one on threads, the other in tasks.
+"""
+
+from __future__ import annotations
+
+from flagstaff.core.buckets import unit_text
+from flagstaff.core.context import ANONYMOUS, Context
+from flagstaff.errors import OverrideError
+from flagstaff.flags import Flags
+from flagstaff.overrides import Overrides, parse_overrides
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from flagstaff.events.ledger import Counts
+    from flagstaff.events.outlet import Outlet
+    from flagstaff.formats.native import Loaded
+    from flagstaff.runtime.clock import Clock
+    from flagstaff.settings import Settings
+    from flagstaff.sources import Source
+
+__all__ = ["Shell", "Status"]
+
+_OVERRIDES = "FLAGSTAFF_OVERRIDES"
+
+
+class Status:
+    """How a client is, at one moment.
+
+    ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm them now).
+    ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for people:
+    empty when all is well. ``str()`` of it is readable, ``to_dict()`` is for machines.
+    """
+
+    __slots__ = ("age", "flags", "pending", "problems", "revision", "source", "state")
+
+    state: str
+    source: str
+    revision: int | None
+    flags: int
+    age: float | None
+    pending: int
+    problems: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        state: str,
+        source: str,
+        revision: int | None,
+        flags: int,
+        age: float | None,
+        pending: int,
+        problems: tuple[str, ...],
+    ) -> None:
+        self.state = state
+        self.source = source
+        self.revision = revision
+        self.flags = flags
+        self.age = age
+        self.pending = pending
+        self.problems = problems
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are rules to decide by."""
+        return self.state != "NOT_READY"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"problems": list(self.problems)}
+
+    def __str__(self) -> str:
+        age = "" if self.age is None else f", confirmed {self.age:.0f} s ago"
+        head = f"{self.state}: {self.flags} flags from {self.source}{age}; {self.pending} events pending"
+        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+
+    def __repr__(self) -> str:
+        return f"<Status {self.state}, {len(self.problems)} problems>"
+
+
+class Shell(Flags):
+    """Flags, the source that their rules come from, and the outlet that their exposures leave by."""
+
+    def __init__(self, source: Source, outlet: Outlet | None, settings: Settings, clock: Clock) -> None:
+        forced = settings.environ.get(_OVERRIDES, "")
+        super().__init__(Overrides(parse_overrides(forced, _OVERRIDES)), outlet.expose if outlet else None)
+        self._clock = clock
+        self._source = source
+        self._outlet = outlet
+        self._loaded: Loaded | None = None
+        self._problems: tuple[str, ...] = ()
+        self._listeners: list[Callable[[frozenset[str]], None]] = []
+
+    # -- rules come in --------------------------------------------------------------------------------
+
+    def _arrive(self, loaded: Loaded) -> None:
+        """Decide by these rules from now on."""
+        from flagstaff.core.evaluate import Snapshot
+
+        before, self._loaded = self._loaded, loaded
+        if self._outlet is not None:
+            self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
+        self._adopt(Snapshot(loaded.rules, self._clock.time))
+        self._problems = (*map(str, loaded.warnings), *self._idle_overrides())
+        if self._problems and (before is None or before.warnings != loaded.warnings):
+            _log("the rules have problems: %s", "; ".join(self._problems))
+        self._tell(before, loaded)
+
+    def _idle_overrides(self) -> list[str]:
+        """What is wrong with the environment's overrides: they force nothing, and somebody should know."""
+        problems = []
+        for flag, wanted in self._overrides.environment.items():
+            try:
+                self._check_overrides({flag: wanted}, _OVERRIDES)
+            except OverrideError as error:
+                problems.append(str(error))
+        return problems
+
+    def _tell(self, before: Loaded | None, after: Loaded) -> None:
+        if not self._listeners:
+            return
+        from flagstaff.core.difference import changed_flags
+
+        changed = changed_flags(before.rules if before else None, after.rules)
+        for listener in list(self._listeners) if changed else ():
+            try:
+                listener(changed)
+            except Exception as error:  # noqa: BLE001 - a listener is the host's code; it must not stop the source
+                _log("a listener for changes raised %s", type(error).__name__)
+
+    def on_change(self, callback: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Call ``callback`` with the keys of the flags that changed, whenever new rules were adopted.
+
+        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends it.
+        """
+        self._listeners.append(callback)
+
+        def end() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return end
+
+    # -- events go out --------------------------------------------------------------------------------
+
+    def track(
+        self,
+        event: str,
+        context: Context = ANONYMOUS,
+        *,
+        value: float | None = None,
+        **properties: Any,
+    ) -> None:
+        """Report that something happened to a unit, for metrics: an order, a return, a cancelled subscription.
+
+        ``value`` is what is summed or averaged, ``properties`` whatever else JSON can hold. Never raises, never
+        waits; what can't be sent is counted in ``stats()``. Does nothing where there is no collector.
+        """
+        if self._outlet is not None:
+            unit = unit_text(context.targeting_key) if isinstance(context, Context) else None
+            self._outlet.track(event, unit, value, properties)
+
+    # -- how it is ------------------------------------------------------------------------------------
+
+    def stats(self) -> Counts:
+        """What became of every event: ``accepted == delivered + pending + sum(dropped.values())``."""
+        if self._outlet is not None:
+            return self._outlet.stats()
+        return {"accepted": 0, "delivered": 0, "pending": 0, "dropped": {}, "losses": []}
+
+    def status(self) -> Status:
+        """How the client is: whether it has rules, how old they are, and what is wrong."""
+        loaded, outlet, source = self._loaded, self._outlet, self._source
+        faults = [fault for fault in (source.fault, outlet.fault if outlet else None) if fault]
+        state = "NOT_READY" if loaded is None else "READY" if source.fault is None else "STALE"
+        return Status(
+            state=state,
+            source=source.describe(),
+            revision=loaded.rules.revision if loaded else None,
+            flags=len(loaded.rules.flags) if loaded else 0,
+            age=None if source.checked is None else self._clock.monotonic() - source.checked,
+            pending=self.stats()["pending"],
+            problems=(*faults, *self._driver_faults(), *self._problems),
+        )
+
+    def _driver_faults(self) -> list[str]:
+        """What keeps threads or tasks from their work."""
+        return []
+
+    def describe(self) -> str:
+        """Where rules come from and where events go, a line each."""
+        events = self._outlet.describe() if self._outlet else "nowhere"
+        return f"rules: {self._source.describe()}\nevents: {events}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._source.describe()}>"
+
+
+def _log(message: str, *args: object) -> None:
+    from flagstaff.runtime.notice import warn
+
+    warn("client", message, *args)
+
+

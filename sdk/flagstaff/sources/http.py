@@ -1,0 +1,176 @@
+"""Rules from a server: any that answers GET, a static file server included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flagstaff.errors import FlagstaffError, RulesError
+from flagstaff.formats import load
+from flagstaff.net.backoff import Backoff, retry_after
+from flagstaff.net.message import Request, Response, host_of
+
+if TYPE_CHECKING:
+    from flagstaff.formats.native import Loaded
+    from flagstaff.net.backoff import Rng
+    from flagstaff.net.http import AsyncHttp, Http
+    from flagstaff.runtime.clock import Clock
+    from flagstaff.runtime.machine import Machine
+    from flagstaff.settings import Secret
+    from flagstaff.sources.source import Publish
+
+__all__ = ["Fetched", "HttpSource", "rules_address"]
+
+MAX_BYTES = 64 * 1024 * 1024
+"""The largest document that is read, in bytes once decompressed."""
+
+_TIMEOUT = 10.0  # seconds for a whole answer
+_FIRST_RETRY = 1.0  # seconds
+_LONGEST_RETRY = 60.0  # seconds
+
+_MEANINGS = {
+    401: "the key is refused",
+    403: "the key may not read these rules",
+    404: "there are no rules at this address",
+    429: "too many requests",
+}
+
+
+class Fetched(NamedTuple):
+    """An answer, and the rules in it if it holds any."""
+
+    response: Response
+    loaded: Loaded | None
+
+
+def rules_address(url: str) -> str:
+    """Where a base address has its rules; an address that ends in .json is the document itself."""
+    return url if url.endswith(".json") else f"{url}/v1/rules"
+
+
+class HttpSource:
+    """Polls an address with its ETag; whatever comes back, rules that worked stay until better ones come."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Secret | None,
+        http: Http | AsyncHttp,
+        format: str,  # noqa: A002
+        clock: Clock,
+        interval: float,
+        rng: Rng | None = None,
+    ) -> None:
+        if rng is None:
+            import random
+
+            rng = random
+        self.fault: str | None = None
+        self.checked: float | None = None
+        self._address = rules_address(url)
+        self._key = key
+        self._http = http
+        self._format = format
+        self._clock = clock
+        self._interval = interval
+        self._rng = rng
+        self._backoff = Backoff(_FIRST_RETRY, max(_LONGEST_RETRY, interval), rng)
+        self._due = 0.0
+        self._etag: str | None = None
+        self._current: Loaded | None = None
+
+    def describe(self) -> str:
+        return f"http {host_of(self._address)}, polled every {self._interval:g} s"
+
+    def attach(self, publish: Publish) -> Machine[Any, Any]:
+        self._publish = publish
+        return self
+
+    # -- what next ------------------------------------------------------------------------------------
+
+    def next(self, now: float) -> Request | float:
+        return self._request() if now >= self._due else self._due - now
+
+    def _request(self) -> Request:
+        headers = {"Accept": "application/json"}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if self._etag is not None:
+            headers["If-None-Match"] = self._etag
+        return Request("GET", self._address, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
+
+    # -- input and output -----------------------------------------------------------------------------
+
+    def perform(self, job: Request) -> Fetched:
+        response: Any = self._http.send(job)
+        return self._read(response)
+
+    async def aperform(self, job: Request) -> Fetched:
+        import asyncio
+
+        response: Any = self._http.send(job)
+        return await asyncio.to_thread(self._read, await response)
+
+    def _read(self, response: Response) -> Fetched:
+        """Reading is work, so it is done here, where no event loop waits for it."""
+        if response.status != 200:
+            return Fetched(response, None)
+        where = host_of(self._address)
+        return Fetched(response, load(response.body, format=self._format, source=where, strict=False))
+
+    # -- what came of it ------------------------------------------------------------------------------
+
+    def done(self, job: Request, answer: Fetched | Exception, now: float) -> None:
+        if isinstance(answer, Exception):
+            self._failed(_sentence(answer), now, None)
+        elif answer.loaded is not None:
+            self._arrived(answer.response, answer.loaded, now)
+        elif answer.response.status == 304 and self._current is not None:
+            self._succeeded(now)
+        else:
+            status = answer.response.status
+            meaning = f": {_MEANINGS[status]}" if status in _MEANINGS else ""
+            wait = retry_after(answer.response.headers, self._clock.time())
+            self._failed(f"{host_of(self._address)} answered {status}{meaning}", now, wait)
+
+    def _arrived(self, response: Response, loaded: Loaded, now: float) -> None:
+        refusal = self._refusal(loaded)
+        if refusal is not None:
+            self._failed(refusal, now, None)
+            return
+        self._etag = _usable_etag(response)
+        self._current = loaded
+        self._succeeded(now)
+        self._publish(loaded)
+
+    def _refusal(self, loaded: Loaded) -> str | None:
+        """Why rules that can be read are not to be adopted."""
+        if self._current is None:
+            return None
+        old, new = self._current.rules, loaded.rules
+        if (old.project, old.environment) != (new.project, new.environment):
+            return f"the server sent the rules of {new.project}/{new.environment}, not of {old.project}/{old.environment}"
+        if old.revision is not None and new.revision is not None and new.revision < old.revision:
+            return f"the server sent revision {new.revision}, older than {old.revision}"
+        return None
+
+    def _succeeded(self, now: float) -> None:
+        self.fault = None
+        self.checked = now
+        self._backoff.succeeded()
+        self._due = now + self._interval * (0.9 + 0.2 * self._rng.random())
+
+    def _failed(self, fault: str, now: float, wait: float | None) -> None:
+        self.fault = fault
+        self._due = now + self._backoff.failed(now, wait)
+
+
+def _usable_etag(response: Response) -> str | None:
+    etag = response.headers.get("etag")
+    return etag if etag is not None and etag.isascii() and etag.isprintable() and len(etag) <= 1024 else None
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RulesError):
+        return f"the server's answer is no rules document: {error.problems[0]}"
+    return str(error) if isinstance(error, FlagstaffError) else f"{type(error).__name__} while fetching rules"

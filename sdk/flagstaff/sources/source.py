@@ -1,0 +1,40 @@
+"""What a client asks of a place that rules come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagstaff.formats.native import Loaded
+    from flagstaff.runtime.machine import Machine
+
+    Publish: TypeAlias = Callable[[Loaded], None]
+else:
+    Publish: TypeAlias = Any
+
+__all__ = ["Publish", "Source"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A place that rules come from.
+
+    ``fault`` is a sentence about what is wrong now, or None; ``checked`` the monotonic time, in seconds, at which
+    the rules were last known to be current, or None.
+    """
+
+    fault: str | None
+    checked: float | None
+
+    def describe(self) -> str:
+        """One line for people, without secrets."""
+        ...
+
+    def attach(self, publish: Publish) -> Machine[Any, Any] | None:
+        """Begin: hand over through ``publish`` what is there at once; return what keeps looking, if anything does.
+
+        Called once, by the client that the source is given to. May raise RulesError.
+        """
+        ...
