@@ -22,13 +22,13 @@ __all__ = ["AsyncClient"]
 
 
 class AsyncClient(Shell):
-    """``Client`` for asyncio: evaluation is a plain call, only ``start``, ``wait_ready``, ``flush`` and ``close`` await.
+    """``Client`` for asyncio: evaluation is a plain call; what waits is awaited.
 
         async with AsyncClient("https://flags.example.com", key="sdk-...") as client:
             await client.wait_ready()
             client.enabled("new-checkout", Context("user-42", country="NL"))
 
-    It begins to fetch and to send with ``start``, which ``async with`` calls.
+    Only ``start`` (which ``async with`` calls), ``wait_ready``, ``flush`` and ``close`` are awaited.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class AsyncClient(Shell):
             format=format,
             clock=clock,
             http=self._http,
-            asynchronous=True,
         )
         super().__init__(plan.source, plan.outlet, plan.settings, plan.clock)
         self._closed = False
@@ -91,7 +90,12 @@ class AsyncClient(Shell):
         """As ``Client.from_file``; the first reading blocks, later ones don't."""
         source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
         return cls(
-            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
         )
 
     @classmethod
@@ -109,13 +113,18 @@ class AsyncClient(Shell):
         """As ``Client.from_document``."""
         source = document_source(document, format=format, clock=clock)
         return cls(
-            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
         )
 
     # -- waiting --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to fetch rules and to send events, in tasks of the running loop. Starting twice does nothing."""
+        """Begin to fetch and to send, in tasks of the running loop. Starting twice does nothing."""
         for driver in self._drivers:
             driver.start()
 
@@ -125,7 +134,7 @@ class AsyncClient(Shell):
         return await self._wait(lambda: self._loaded is not None, timeout)
 
     async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109
-        """Send now what waits, and wait at most ``timeout`` seconds for it; whether all of it was delivered."""
+        """Send what waits, for ``timeout`` seconds at most; whether all of it was delivered."""
         outlet = self._outlet
         if outlet is None:
             return True

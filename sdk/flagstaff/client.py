@@ -82,7 +82,6 @@ class Client(Shell):
             format=format,
             clock=clock,
             http=self._http,
-            asynchronous=False,
         )
         super().__init__(plan.source, plan.outlet, plan.settings, plan.clock)
         self._closed = False
@@ -112,14 +111,20 @@ class Client(Shell):
         http_client: Any = None,
         clock: Clock | None = None,
     ) -> Self:
-        """A client whose rules are a file (.json, .toml; .yaml with the extra), read now and again when it changes.
+        """A client whose rules are a file, read now and again when it changes.
 
-        RulesError lists what is wrong in the file; ConfigError where there is none. A wrong version later on
-        leaves the rules as they are, and ``status()`` says so. Events go nowhere unless told.
+        The suffix tells the form: .json, .toml; .yaml with the extra. RulesError lists what is wrong in the
+        file; ConfigError where there is none. A wrong version later on leaves the rules as they are, and
+        ``status()`` says so. Events go nowhere unless told.
         """
         source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
         return cls(
-            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
         )
 
     @classmethod
@@ -140,7 +145,12 @@ class Client(Shell):
         """
         source = document_source(document, format=format, clock=clock)
         return cls(
-            source, key=key, events=events, flush_interval=flush_interval, http_client=http_client, clock=clock
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
         )
 
     # -- waiting --------------------------------------------------------------------------------------
@@ -151,7 +161,7 @@ class Client(Shell):
         return self._wait(lambda: self._loaded is not None, timeout)
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Send now what waits, and wait at most ``timeout`` seconds for it; whether all of it was delivered."""
+        """Send what waits, for ``timeout`` seconds at most; whether all of it was delivered."""
         outlet, worker = self._outlet, self._events_worker
         if outlet is None or worker is None:
             return True
@@ -212,7 +222,7 @@ class Client(Shell):
                 self._rules_worker.start()
 
     def _forked(self) -> None:
-        """In a child: what the parent recorded is the parent's; the threads start again with the next evaluation."""
+        """In a child: the parent's events are its own, and the next evaluation starts our threads."""
         from threading import Condition
 
         if self._orphaned:

@@ -46,7 +46,9 @@ class MissingExtraError(ConfigError):
     """A feature was asked for whose optional dependency is not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(extra, f"{feature} needs an extra; install it with: pip install 'flagstaff[{extra}]'")
+        super().__init__(
+            extra, f"{feature} needs an extra; install it with: pip install 'flagstaff[{extra}]'"
+        )
         self.extra = extra
 
 

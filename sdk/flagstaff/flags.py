@@ -1,9 +1,9 @@
 """The getters: what a client, an asynchronous client and a bound view have in common.
 
-Deciding is one dictionary look-up and one call. ``_settled`` holds the decisions that no context can change and
-``_functions`` the compiled flags; both fill as flags are first asked for, and hold only flags that no override
-names. Whatever is not plain sailing (a flag asked for the first time, unknown, overridden; rules that are not there
-yet; a hostile context) raises out of that look-up and is dealt with in ``_carefully``.
+Deciding is one dictionary look-up and one call. ``_settled`` holds the decisions that no context can change
+and ``_functions`` the compiled flags; both fill as flags are first asked for, and hold only flags that no
+override names. Whatever is not plain sailing (a flag asked for the first time, unknown, overridden; rules
+that are not there yet; a hostile context) raises out of that look-up and is dealt with in ``_carefully``.
 
 The four getters repeat those lines: a call between them and the look-up would cost a fifth of the whole.
 """
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from .overrides.ladder import Wanted
 
     T = TypeVar("T")
-else:
-
-    def overload(function):
-        return function
-
-
 __all__ = ["BoundFlags", "Flags"]
 
 
@@ -70,7 +64,7 @@ class Flags:
     def enabled(
         self, flag: str, context: Context = ANONYMOUS, default: bool = False, *, exposure: bool = True
     ) -> bool:
-        """Whether the variant that the context gets is enabled; ``default`` where the flag can't be decided."""
+        """Whether the context's variant is enabled; ``default`` where the flag can't be decided."""
         try:
             decision = self._settled.get(flag) or self._functions[flag](context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
@@ -79,19 +73,24 @@ class Flags:
             self._expose(decision, context)
         return decision.enabled
 
-    @overload
-    def value(self, flag: str, context: Context = ..., default: None = None, *, exposure: bool = True) -> Any: ...
-    @overload
-    def value(self, flag: str, context: Context, default: T, *, exposure: bool = True) -> T: ...
-    @overload
-    def value(self, flag: str, context: Context = ..., *, default: T, exposure: bool = True) -> T: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def value(
+            self, flag: str, context: Context = ..., default: None = None, *, exposure: bool = True
+        ) -> Any: ...
+        @overload
+        def value(self, flag: str, context: Context, default: T, *, exposure: bool = True) -> T: ...
+        @overload
+        def value(self, flag: str, context: Context = ..., *, default: T, exposure: bool = True) -> T: ...
+
     def value(
         self, flag: str, context: Context = ANONYMOUS, default: Any = None, *, exposure: bool = True
     ) -> Any:
         """The value of the variant that the context gets.
 
-        A ``default`` that is not None fixes the type: a value of another type counts as an error, and the default
-        is returned. An int is good enough where the default is a float.
+        A ``default`` that is not None fixes the type: a value of another type counts as an error, and the
+        default is returned. An int is good enough where the default is a float.
         """
         try:
             decision = self._settled.get(flag) or self._functions[flag](context)
@@ -157,8 +156,9 @@ class Flags:
     def override(self, overrides: Mapping[str, Wanted] | None = None, /, **named: Wanted) -> Iterator[None]:
         """Force variants within a ``with`` block, in this thread or task only.
 
-        A value is the name of a variant, or True or False for the variant with that value. Decisions then have the
-        reason OVERRIDE and are no exposures. OverrideError where the rules have no such flag or variant.
+        A value is the name of a variant, or True or False for the variant with that value. Decisions then
+        have the reason OVERRIDE and are no exposures. OverrideError where the rules have no such flag or
+        variant.
         """
         wanted = {**(overrides or {}), **named}
         self._check_overrides(wanted)
@@ -189,7 +189,7 @@ class Flags:
         except Exception as error:  # noqa: BLE001  # the last guard: whatever was handed in, nothing is raised
             return failure(flag, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
 
-    def _publish(self, table: _Table, flag: str) -> None:
+    def _publish(self, table: _Table, flag: Any) -> None:
         """Let the getters find the flag by themselves, unless an override names it."""
         snapshot = table.snapshot
         if snapshot is None or not isinstance(flag, str) or self._overrides.named(flag):
@@ -207,7 +207,7 @@ class Flags:
             current.settled.pop(flag, None)
             current.functions.pop(flag, None)
 
-    def _forced(self, flag: str) -> Decision | None:
+    def _forced(self, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""
         forced = self._overrides.find(flag) if isinstance(flag, str) else None
         snapshot = self._table.snapshot
@@ -294,10 +294,13 @@ class BoundFlags:
         """As ``Client.enabled``."""
         return self._flags.enabled(flag, self.context, default, exposure=exposure)
 
-    @overload
-    def value(self, flag: str, default: None = None, *, exposure: bool = True) -> Any: ...
-    @overload
-    def value(self, flag: str, default: T, *, exposure: bool = True) -> T: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def value(self, flag: str, default: None = None, *, exposure: bool = True) -> Any: ...
+        @overload
+        def value(self, flag: str, default: T, *, exposure: bool = True) -> T: ...
+
     def value(self, flag: str, default: Any = None, *, exposure: bool = True) -> Any:
         """As ``Client.value``."""
         return self._flags.value(flag, self.context, default, exposure=exposure)

@@ -43,7 +43,6 @@ class Plan:
         format: str,  # noqa: A002
         clock: Clock | None,
         http: Http | AsyncHttp,
-        asynchronous: bool,
     ) -> None:
         self.clock = clock or _system_clock()
         self.http = http
@@ -53,7 +52,6 @@ class Plan:
             flush_interval=flush_interval,
             default_poll_interval=_SERVER_INTERVAL,
         )
-        self._asynchronous = asynchronous
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
         self.source: Source = given if url is None else self._server_source(url, format)  # type: ignore[assignment]
@@ -88,13 +86,15 @@ class Plan:
         from flagstaff.events.transport import HttpTransport
         from flagstaff.net.message import Request
 
-        headers = {} if self.settings.key is None else {"Authorization": f"Bearer {self.settings.key.reveal()}"}
+        headers = (
+            {} if self.settings.key is None else {"Authorization": f"Bearer {self.settings.key.reveal()}"}
+        )
 
         def request_for(body: bytes) -> Request:
             address = f"{url}/v1/events"
             return Request("POST", address, headers, body, timeout=_EVENTS_TIMEOUT, max_bytes=_ANSWER_BYTES)
 
-        return HttpTransport(request_for, self.clock, **{"async_http" if self._asynchronous else "http": self.http})
+        return HttpTransport(self.http, request_for, self.clock)
 
     def _handing(self, sink: Sink) -> Transport[Any]:
         from flagstaff.events.transport import SinkTransport
@@ -154,4 +154,6 @@ def _destination(
         return given
     if isinstance(given, str):
         return base_url("events", given)
-    raise ConfigError("events", f"must be an address, a sink with a send method or None, not {type(given).__name__}")
+    raise ConfigError(
+        "events", f"must be an address, a sink with a send method or None, not {type(given).__name__}"
+    )

@@ -9,6 +9,7 @@ from .errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["Secret", "Settings", "base_url"]
 
@@ -71,7 +72,7 @@ class Settings:
         self.poll_interval = self._seconds("poll_interval", poll_interval, default_poll_interval, least=0.1)
         self.flush_interval = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
 
-    def _seconds(self, name: str, given: float | None, default: float, least: float) -> float:
+    def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
         setting, value = name, given
         if given is None:
             setting = f"FLAGSTAFF_{name.upper()}"
@@ -100,7 +101,9 @@ def _key(given: str | Secret | None) -> Secret | None:
     if not isinstance(text, str):
         raise ConfigError("key", f"must be text, not {type(text).__name__}")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigError("key", "must be printable ASCII without blanks; check for a stray line end or quote")
+        raise ConfigError(
+            "key", "must be printable ASCII without blanks; check for a stray line end or quote"
+        )
     return Secret(text)
 
 
@@ -109,7 +112,9 @@ def base_url(setting: str, given: object) -> str:
     from urllib.parse import urlsplit
 
     if not isinstance(given, str):
-        raise ConfigError(setting, f"must be an address such as https://flags.example.com, not {type(given).__name__}")
+        raise ConfigError(
+            setting, f"must be an address such as https://flags.example.com, not {type(given).__name__}"
+        )
     try:
         parts = urlsplit(given)
         host, _ = parts.hostname, parts.port

@@ -1,7 +1,7 @@
 """What a client and an asynchronous client share: everything but the waiting.
 
-A shell takes in rules as they arrive and lets events out. It starts nothing and waits for nothing: the clients drive
-its machines, one on threads, the other in tasks.
+A shell takes in rules as they arrive and lets events out. It starts nothing and waits for nothing: the
+clients drive its machines, one on threads, the other in tasks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ _OVERRIDES = "FLAGSTAFF_OVERRIDES"
 class Status:
     """How a client is, at one moment.
 
-    ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm them now).
-    ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for people:
-    empty when all is well. ``str()`` of it is readable, ``to_dict()`` is for machines.
+    ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm
+    them now).
+    ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for
+    people: empty when all is well. ``str()`` of it is readable, ``to_dict()`` is for machines.
     """
 
     __slots__ = ("age", "flags", "pending", "problems", "revision", "source", "state")
@@ -137,7 +138,8 @@ class Shell(Flags):
     def on_change(self, callback: Callable[[frozenset[str]], None]) -> Callable[[], None]:
         """Call ``callback`` with the keys of the flags that changed, whenever new rules were adopted.
 
-        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends it.
+        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends
+        it.
         """
         self._listeners.append(callback)
 
@@ -157,13 +159,13 @@ class Shell(Flags):
         value: float | None = None,
         **properties: Any,
     ) -> None:
-        """Report that something happened to a unit, for metrics: an order, a return, a cancelled subscription.
+        """Report that something happened to a unit, for metrics: an order, a return, a cancellation.
 
-        ``value`` is what is summed or averaged, ``properties`` whatever else JSON can hold. Never raises, never
-        waits; what can't be sent is counted in ``stats()``. Does nothing where there is no collector.
+        ``value`` is what is summed or averaged, ``properties`` whatever else JSON can hold. Never raises,
+        never waits; what can't be sent is counted in ``stats()``. Does nothing where there is no collector.
         """
         if self._outlet is not None:
-            unit = unit_text(context.targeting_key) if isinstance(context, Context) else None
+            unit = unit_text(getattr(context, "targeting_key", None))
             self._outlet.track(event, unit, value, properties)
 
     # -- how it is ------------------------------------------------------------------------------------
@@ -206,5 +208,3 @@ def _log(message: str, *args: object) -> None:
     from flagstaff.runtime.notice import warn
 
     warn("client", message, *args)
-
-

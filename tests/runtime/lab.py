@@ -34,18 +34,25 @@ class Script:
         self.trip_next: Exception | None = None
         self.trip_done: Exception | None = None
         self.wait = math.inf
+        self.now = -math.inf
 
     def next(self, now: float) -> Callable[[], Any] | float:
+        self._look(now)
         self.asked += 1
         if self.trip_next is not None:
             raise self.trip_next
         return self.jobs[0] if self.jobs else self.wait
 
     def done(self, job: Callable[[], Any], answer: Any, now: float) -> None:
+        self._look(now)
         if self.trip_done is not None:
             raise self.trip_done
         self.jobs.remove(job)
         self.answers.append(answer)
+
+    def _look(self, now: float) -> None:
+        assert now >= self.now, "a driver's time must not go back"
+        self.now = now
 
     def perform(self, job: Callable[[], Any]) -> Any:
         return job()

@@ -38,6 +38,18 @@ def value(answer: Any) -> Callable[[], Any]:
     return lambda: answer
 
 
+def occupy(machine: Script) -> tuple[threading.Event, threading.Event]:
+    """Give a machine a job that says when it has begun and ends when it is let go."""
+    busy, release = threading.Event(), threading.Event()
+
+    def job() -> None:
+        busy.set()
+        release.wait(PATIENCE)
+
+    machine.jobs = [job]
+    return busy, release
+
+
 def test_jobs_are_performed_in_order_and_their_answers_told(driver: Driven, machine: Script) -> None:
     machine.jobs = [value(1), value(2), value(3)]
 
@@ -64,8 +76,7 @@ def test_a_wake_ends_an_endless_wait(driver: Driven, machine: Script) -> None:
 
 
 def test_a_wake_while_a_job_is_performed_is_not_lost(driver: Driven, machine: Script) -> None:
-    busy, release = threading.Event(), threading.Event()
-    machine.jobs = [lambda: (busy.set(), release.wait(PATIENCE))]
+    busy, release = occupy(machine)
     driver.start()
     assert busy.wait(PATIENCE)
 
@@ -113,7 +124,7 @@ def test_a_machine_that_raises_is_asked_again(driver: Driven, machine: Script, s
 
 def test_a_log_handler_that_raises_stops_nothing(driver: Driven, machine: Script) -> None:
     class Hostile(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
+        def emit(self, _: logging.LogRecord) -> None:
             raise RuntimeError("a handler of the host")
 
     logger = logging.getLogger("flagstaff.runtime")
@@ -181,8 +192,7 @@ def test_a_driver_can_be_started_again(driver: Driven, machine: Script) -> None:
 
 
 def test_stopping_lets_the_present_job_finish(driver: Driven, machine: Script) -> None:
-    busy, release = threading.Event(), threading.Event()
-    machine.jobs = [lambda: (busy.set(), release.wait(PATIENCE))]
+    busy, release = occupy(machine)
     driver.start()
     assert busy.wait(PATIENCE)
     threading.Timer(0.05, release.set).start()
@@ -193,8 +203,7 @@ def test_stopping_lets_the_present_job_finish(driver: Driven, machine: Script) -
 
 
 def test_stopping_never_waits_longer_than_told(driver: Driven, machine: Script) -> None:
-    busy, release = threading.Event(), threading.Event()
-    machine.jobs = [lambda: (busy.set(), release.wait(PATIENCE))]
+    busy, release = occupy(machine)
     driver.start()
     assert busy.wait(PATIENCE)
     began = time.monotonic()
@@ -227,13 +236,12 @@ def test_a_job_that_was_cut_off_is_given_out_again(driver: Driven, machine: Scri
     eventually(lambda: machine.answers == ["done"])
 
 
-def test_a_machine_may_stop_its_own_driver(driver: Driven, machine: Script) -> None:
-    if isinstance(driver, InLoop):
-        pytest.skip("a job of a task runs in another task's place; it awaits nothing of its own driver")
-    machine.jobs = [lambda: driver.stop(PATIENCE)]
-    driver.start()
+def test_a_machine_may_stop_its_own_worker(machine: Script) -> None:
+    lone = worker(machine)
+    machine.jobs = [lambda: lone.stop(PATIENCE)]
+    lone.start()
 
-    eventually(lambda: machine.answers == [False] and not driver.alive)
+    eventually(lambda: machine.answers == [False] and not lone.alive)
 
 
 def test_without_a_thread_to_be_had_start_says_so_and_tries_again(
@@ -254,22 +262,30 @@ def test_without_a_thread_to_be_had_start_says_so_and_tries_again(
     assert lone.start()
 
     eventually(lambda: machine.answers == ["at last"])
-    assert lone.fault is None
+    assert not lone.fault
     assert lone.stop(PATIENCE)
 
 
-def test_a_thread_that_died_is_replaced(machine: Script) -> None:
+def test_a_thread_that_died_is_replaced(machine: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead: list[threading.Thread] = []
+
     def leave() -> None:
+        dead.append(threading.current_thread())
         raise SystemExit
 
     lone = worker(machine)
     machine.jobs = [leave]
-    lone.start()
-    eventually(lambda: not lone.alive)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda _: None)
+        lone.start()
+        eventually(lambda: dead)
+        dead[0].join(PATIENCE)
+        assert not lone.alive
     machine.jobs = [value("alive")]
 
-    eventually(lambda: lone.start() and machine.answers == ["alive"])
+    assert lone.start()
 
+    eventually(lambda: machine.answers == ["alive"])
     assert lone.stop(PATIENCE)
 
 

@@ -62,9 +62,13 @@ _PRELUDE = """
 def run(body: str) -> None:
     """Run a program in a process of its own: forking the test runner itself would be no kindness."""
     program = textwrap.dedent(_PRELUDE) + textwrap.dedent(body)
-    environment = {**os.environ, "PYTHONPATH": str(SDK)}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(SDK)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._regex_nodes import Chars, Firsts, Node
+from ._regex_nodes import Chars, Compound, Firsts, Node
 
 __all__ = ["Moves", "in_order"]
 
@@ -26,7 +26,7 @@ def _follow(nodes: list[Node], at: int) -> tuple[int, list[int]]:
     """What may come first and what after each position; the bit past the last position is the end."""
     firsts = Firsts(at)
     for node in reversed(nodes):
-        firsts[node] = node.first(firsts) if node.items else node.width
+        firsts[node] = node.first(firsts) if isinstance(node, Compound) else node.width
     root = nodes[0]
     end = 1 << root.width
     follow = [0] * root.width
@@ -35,7 +35,7 @@ def _follow(nodes: list[Node], at: int) -> tuple[int, list[int]]:
         node, offset, after = todo.pop()
         if isinstance(node, Chars):
             follow[offset] = after
-        elif node.items:
+        elif isinstance(node, Compound):
             todo.extend(node.parts(offset, after, firsts))
     return firsts[root] | (end if root.nullable & at else 0), follow
 

@@ -9,6 +9,7 @@ kinds of boundary, and at each kind an assertion either holds or doesn't.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
 from ._regex_charset import Ranges
@@ -27,6 +28,7 @@ __all__ = [
     "WORD_EDGE",
     "Chars",
     "Choice",
+    "Compound",
     "Firsts",
     "Look",
     "Node",
@@ -81,14 +83,6 @@ class Node:
         """What each position accepts, in order."""
         return [leaf for item in self.items for leaf in item.leaves()]
 
-    def first(self, firsts: Firsts) -> int:
-        """The positions that it can begin with, counted from its own start; for nodes that have items."""
-        raise NotImplementedError
-
-    def parts(self, offset: int, after: int, firsts: Firsts) -> Iterator[tuple[Node, int, int]]:
-        """Its items, each with its place and with what may come after it, given what may after the whole."""
-        raise NotImplementedError
-
 
 class Chars(Node):
     """One character of a set."""
@@ -112,7 +106,21 @@ class Look(Node):
         super().__init__((), 0, 1, holds)
 
 
-class Sequence(Node):
+class Compound(Node):
+    """A node made of others."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def first(self, firsts: Firsts) -> int:
+        """The positions that it can begin with, counted from its own start."""
+
+    @abstractmethod
+    def parts(self, offset: int, after: int, firsts: Firsts) -> Iterator[tuple[Node, int, int]]:
+        """Its items, each with its place and with what may come after it, given what may after the whole."""
+
+
+class Sequence(Compound):
     """One item after the other; without any it matches nothing at all, everywhere."""
 
     __slots__ = ()
@@ -142,7 +150,7 @@ class Sequence(Node):
             after = (firsts[item] << offset) | (after if item.nullable & firsts.at else 0)
 
 
-class Choice(Node):
+class Choice(Compound):
     """Any one of its items."""
 
     __slots__ = ()
@@ -173,7 +181,7 @@ class Choice(Node):
             offset += item.width
 
 
-class Repeat(Node):
+class Repeat(Compound):
     """Its item, ``low`` to ``high`` times, or without end where ``high`` is None.
 
     The item is copied as often as it is counted. A round that matches no character adds nothing when the
@@ -219,7 +227,7 @@ class Repeat(Node):
 
 
 class Firsts(dict[Node, int]):
-    """What each node can begin with after a boundary of the kind ``at``: see ``Node.first``."""
+    """What each node can begin with after a boundary of the kind ``at``: see ``Compound.first``."""
 
     __slots__ = ("at",)
 

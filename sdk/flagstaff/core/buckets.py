@@ -59,8 +59,8 @@ def draw(salt: str, unit: str, seed: int = 0) -> int:
 
 
 def cut(bound: int) -> int:
-    """The smallest hash whose bucket is at least ``bound``: ``bucket(h) < bound`` is ``h < cut(bound)``.
+    """The smallest hash whose bucket is at least ``bound``.
 
-    Comparing hashes spares the multiplication on every draw.
+    ``bucket(h) < bound`` is ``h < cut(bound)``: comparing hashes spares a multiplication on every draw.
     """
     return -(-bound * _SPACE // BUCKETS)

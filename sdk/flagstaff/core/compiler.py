@@ -1,9 +1,9 @@
 """Rules into functions: each flag becomes one straight piece of Python.
 
 Walking a tree of rules on every call costs a Python call per node; a function written for the flag's *shape*
-costs none. The text of such a function is made of fixed phrases and running numbers alone: keys, salts, operands,
-variants and every other word of a document go in as constants, by reference, so no document can say what is
-compiled. Flags of one shape share one code object (``_factory``).
+costs none. The text of such a function is made of fixed phrases and running numbers alone: keys, salts,
+operands, variants and every other word of a document go in as constants, by reference, so no document can
+say what is compiled. Flags of one shape share one code object (``_factory``).
 
 Two dialects write the same structure. ``Plain`` tests and draws in place. ``Traced`` sends every test and
 every draw through a recorder: that is how ``explain`` works, so it can't take another way than the decision.
@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from mmh3 import mmh3_32_uintdigest
 
@@ -52,8 +52,15 @@ __all__ = ["Decide", "Dialect", "Plain", "Test", "compile_condition", "compile_f
 Decide: TypeAlias = Callable[[Context], Decision]
 Test: TypeAlias = Callable[[Context], bool | None]
 
-Target: TypeAlias = "tuple[str, Share] | tuple[Arm, ...]"
-"""What a draw decides: whether a unit takes part (and in what), or which arm it gets."""
+
+class Draw(NamedTuple):
+    """A draw and what it decides: whether a unit takes part (and in what), or which arm it gets."""
+
+    bucket: Bucket
+    purpose: str
+    share: Share | None = None
+    arms: tuple[Arm, ...] = ()
+
 
 _FEW_ARMS = 8
 
@@ -73,7 +80,7 @@ class Dialect(Protocol):
 
     def holds(self, source: Source, leaf: Leaf) -> str: ...
     def fails(self, source: Source, leaf: Leaf) -> str: ...
-    def draw(self, source: Source, bucket: Bucket, target: Target) -> str: ...
+    def draw(self, source: Source, draw: Draw) -> str: ...
     def begin(self, source: Source, rule: Rule) -> None: ...
     def missing(self, source: Source, path: tuple[str, ...]) -> None: ...
 
@@ -144,9 +151,11 @@ class Plain:
             return f"{source.constant(Memo(leaf.prepared.test))}[{subject}]"
         return f"{source.constant(leaf.prepared.test)}({subject})"
 
-    def draw(self, source: Source, bucket: Bucket, target: Target) -> str:
+    def draw(self, source: Source, draw: Draw) -> str:
         # A lone surrogate makes encode() raise; the snapshot then takes the traced way, which hashes it.
-        return f"{source.constant(mmh3_32_uintdigest)}(({source.constant(bucket.salt + ':')} + u).encode())"
+        return (
+            f"{source.constant(mmh3_32_uintdigest)}(({source.constant(draw.bucket.salt + ':')} + u).encode())"
+        )
 
     def begin(self, source: Source, rule: Rule) -> None:
         pass
@@ -250,7 +259,7 @@ def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
     share, source = node.share, Source()
     _load_unit(source, share.bucket.unit)
     source.line("if not u: return None")
-    source.line(f"n = {dialect.draw(source, share.bucket, ('bucket', share))}")
+    source.line(f"n = {dialect.draw(source, Draw(share.bucket, 'bucket', share))}")
     source.line(f"return {_within(source, dialect, share)}")
     return source.function()
 
@@ -293,15 +302,13 @@ def fixed(flag: Flag) -> Decision | None:
         return None
     elif not flag.rules:
         decision = made.default()
-    elif _is_unconditional(flag.rules[0]):
-        decision = made.served(flag.rules[0])
     else:
-        return None
+        match flag.rules[0]:
+            case Rule(when=None, outcome=Serve(share=None) as outcome):
+                decision = made.served(flag.rules[0], outcome)
+            case _:
+                return None
     return decision if fresh(decision) is decision else None
-
-
-def _is_unconditional(rule: Rule) -> bool:
-    return rule.when is None and isinstance(rule.outcome, Serve) and rule.outcome.share is None
 
 
 class _Decisions:
@@ -338,13 +345,14 @@ class _Decisions:
         metadata = {**self._flag.metadata, "holdout": holdout}
         return self.make(self._flag.default, Reason.HOLDOUT, rule=rule.id, metadata=metadata)
 
-    def served(self, rule: Rule) -> Decision:
+    def served(self, rule: Rule, outcome: Serve) -> Decision:
         """What a rule that serves one variant comes to."""
-        assert isinstance(rule.outcome, Serve)
-        drawn = rule.outcome.share is not None
-        first = rule is self._flag.rules[0] and rule.when is None and not self._flag.gates and not self._flag.pins
+        drawn = outcome.share is not None
+        first = (
+            rule is self._flag.rules[0] and rule.when is None and not self._flag.gates and not self._flag.pins
+        )
         reason = Reason.SPLIT if drawn else Reason.STATIC if first else Reason.TARGETING_MATCH
-        return self.make(rule.outcome.variant, reason, rule=rule.id)
+        return self.make(outcome.variant, reason, rule=rule.id)
 
     def pinned(self, variant: str, rule: Rule | None = None) -> Decision:
         return self.make(variant, Reason.TARGETING_MATCH, rule=rule.id if rule else None)
@@ -354,7 +362,12 @@ class _Decisions:
         if not isinstance(outcome, Experiment):
             return self.make(variant, Reason.SPLIT, rule=rule.id)
         exposed = Exposed(
-            self._flag.key, outcome.key, variant, outcome.bucket.unit, rule.id, outcome.revision
+            flag=self._flag.key,
+            experiment=outcome.key,
+            variant=variant,
+            path=outcome.bucket.unit,
+            rule=rule.id,
+            revision=outcome.revision,
         )
         return self.make(variant, Reason.SPLIT, rule=rule.id, experiment=outcome.key, exposed=exposed)
 
@@ -401,16 +414,16 @@ class _FlagWriter:
 
     def _outcome(self, rule: Rule) -> None:
         match rule.outcome:
-            case Serve(_, None):
-                self._return(self._made.served(rule))
-            case Serve(_, Share() as share):
+            case Serve(share=None) as outcome:
+                self._return(self._made.served(rule, outcome))
+            case Serve(share=Share() as share) as outcome:
                 with self._unit(share.bucket.unit), self._share(share, "rollout"):
-                    self._return(self._made.served(rule))
+                    self._return(self._made.served(rule, outcome))
             case Split(bucket, arms, share):
                 with self._unit(bucket.unit), self._share(share, "traffic"):
                     self._arms(rule, bucket, arms)
-            case Experiment():
-                self._experiment(rule, rule.outcome)
+            case Experiment() as outcome:
+                self._experiment(rule, outcome)
 
     def _experiment(self, rule: Rule, experiment: Experiment) -> None:
         path = experiment.bucket.unit
@@ -451,13 +464,13 @@ class _FlagWriter:
             yield
             return
         source = self._source
-        source.line(f"n = {self._dialect.draw(source, share.bucket, (purpose, share))}")
+        source.line(f"n = {self._dialect.draw(source, Draw(share.bucket, purpose, share))}")
         with source.block(f"if {_within(source, self._dialect, share)}:"):
             yield
 
     def _arms(self, rule: Rule, bucket: Bucket, arms: tuple[Arm, ...]) -> None:
         source = self._source
-        source.line(f"n = {self._dialect.draw(source, bucket, arms)}")
+        source.line(f"n = {self._dialect.draw(source, Draw(bucket, 'split', arms=arms))}")
         decisions = [self._made.drawn(rule, arm.variant) for arm in arms]
         if len(arms) > _FEW_ARMS:
             self._many_arms([cut(arm.stop) for arm in arms], decisions)

@@ -168,7 +168,7 @@ def _order(accepts: Callable[[Any], bool]) -> Callable[[Any], Prepared]:
 
 
 def _compare_number(accepts: Callable[[int], bool], operand: float, value: Any) -> bool | None:
-    if not _is_number(value) or value != value:
+    if not _is_number(value) or math.isnan(value):
         return None
     return accepts((value > operand) - (value < operand))
 
@@ -223,7 +223,9 @@ def _affix(name: str) -> Callable[[Any], Prepared]:
     return prepare_affix
 
 
-def _has_affix(has: Callable[[str, tuple[str, ...]], bool], texts: tuple[str, ...], value: Any) -> bool | None:
+def _has_affix(
+    has: Callable[[str, tuple[str, ...]], bool], texts: tuple[str, ...], value: Any
+) -> bool | None:
     return has(value, texts) if isinstance(value, str) else None
 
 
@@ -314,7 +316,9 @@ def _instant(accepts: Callable[[int], bool]) -> Callable[[Any], Prepared]:
     def prepare_instant(operand: Any) -> Prepared:
         instant = parse_instant(operand)
         if instant is None:
-            raise ValueError(f"must be a point in time with a zone, such as 2026-01-31T09:00:00Z, not {operand!r}")
+            raise ValueError(
+                f"must be a point in time with a zone, such as 2026-01-31T09:00:00Z, not {operand!r}"
+            )
         return Prepared(partial(_compare_instant, accepts, instant), "memo")
 
     return prepare_instant
@@ -393,7 +397,7 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
     "in_cidr": _in_cidr,
     "exists": _exists,
 }
-"""Every operator by name: a function that checks an operand (ValueError says what it must be) and prepares it."""
+"""Every operator by name, as what checks an operand (ValueError says what it must be) and prepares it."""
 
 
 def prepare(op: str, operand: Any) -> Prepared:

@@ -50,6 +50,7 @@ class Exposed:
 
     def __init__(
         self,
+        *,
         flag: str,
         experiment: str,
         variant: str,

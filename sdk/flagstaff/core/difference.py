@@ -15,7 +15,9 @@ def changed_flags(before: Rules | None, after: Rules) -> frozenset[str]:
     keys = {*old.flags, *old.malformed, *after.flags, *after.malformed}
     changed = {("flag", key) for key in keys if _state(old, key) != _state(after, key)}
     names = {*old.segments, *after.segments}
-    changed |= {("segment", name) for name in names if repr(old.segments.get(name)) != repr(after.segments.get(name))}
+    changed |= {
+        ("segment", name) for name in names if repr(old.segments.get(name)) != repr(after.segments.get(name))
+    }
     return frozenset(key for kind, key in _spread(changed, after) if kind == "flag")
 
 

@@ -1,7 +1,7 @@
 """Deciding: rules that can be asked.
 
-A snapshot is one version of the rules, compiled flag by flag as flags are first asked for, and then never changed:
-whoever holds it gets the same answers for ever. It has no clock but the one that it is given.
+A snapshot is one version of the rules, compiled flag by flag as flags are first asked for, and then never
+changed: whoever holds it gets the same answers for ever. It has no clock but the one that it is given.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Snapshot:
             function = self.function(key)
             if function is not None:
                 return function(context)
-        except Exception:  # noqa: BLE001  # a hostile context: the traced way finds out which part
+        except Exception:  # noqa: BLE001, S110  # a hostile context: the traced way finds out which part
             pass
         return self.explain(key, context, default).decision
 
@@ -87,7 +87,7 @@ class Snapshot:
     def _flag(self, key: str) -> Flag | None:
         return None if key in self.rules.malformed else self.rules.flags.get(key)
 
-    def _trace(self, key: str, context: Context, default: Any, trace: Trace) -> Decision:
+    def _trace(self, key: Any, context: Any, default: Any, trace: Trace) -> Decision:
         if not isinstance(key, str):
             return failure(key, default, Reason.GENERAL, f"a flag's key is text, not {type(key).__name__}")
         if not isinstance(context, Context):

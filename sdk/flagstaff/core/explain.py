@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from .buckets import BUCKETS, bucket, hash32
-from .compiler import Source, Target, lookup
+from .compiler import Draw, Source, lookup
 from .context import Context
 from .decision import Decision
-from .rules import Arm, Bucket, Leaf, Rule, Share
+from .rules import Arm, Leaf, Rule, Share
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
 
@@ -23,8 +23,9 @@ __all__ = ["Explanation", "Step", "Trace", "Traced"]
 class Step:
     """One thing that an evaluation did.
 
-    ``kind`` is ``rule``, ``condition``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or ``override``; ``depth``
-    counts how far it lies inside others; ``result`` is True, False, None (unknown) or, of a draw, the bucket;
+    ``kind`` is ``rule``, ``condition``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or ``override``;
+    ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown) or, of a draw,
+    the bucket;
     ``details`` holds the parts of ``text`` for machines.
     """
 
@@ -74,7 +75,13 @@ class Explanation:
             "decision": {name: getattr(decision, name) for name in names}
             | {"reason": str(decision.reason), "metadata": dict(decision.metadata)},
             "steps": [
-                {"kind": step.kind, "depth": step.depth, "result": step.result, "text": step.text, **step.details}
+                {
+                    "kind": step.kind,
+                    "depth": step.depth,
+                    "result": step.result,
+                    "text": step.text,
+                    **step.details,
+                }
                 for step in self.steps
             ],
         }
@@ -123,16 +130,20 @@ class Trace:
         self._asked.add(id(leaf))
         actual = "is absent" if value is None else f"was {_shown(value)}"
         text = f"{name} {leaf.op} {_shown(leaf.operand)}: {_verdict(result)} ({actual})"
-        self.add("condition", text, result, attribute=name, op=leaf.op, operand=leaf.operand, value=_plain(value))
+        self.add(
+            "condition", text, result, attribute=name, op=leaf.op, operand=leaf.operand, value=_plain(value)
+        )
         return result
 
-    def draw(self, drawn: Bucket, target: Target, unit: str) -> int:
+    def draw(self, draw: Draw, unit: str) -> int:
         """The hash of a unit under a salt."""
-        hashed = hash32(f"{drawn.salt}:{unit}")
+        text = f"{draw.bucket.salt}:{unit}"
+        hashed = hash32(text)
         number = bucket(hashed)
-        purpose, parts = _parts(target)
-        text = f"{purpose}: hash({_shown(f'{drawn.salt}:{unit}')}) = {hashed}, bucket {number:,} of {BUCKETS:,}; {parts}"
-        self.add("draw", text, number, salt=drawn.salt, unit=unit, hash=hashed, bucket=number, target=parts)
+        target = _share_text(draw.share) if draw.share else _arms_text(draw.arms)
+        line = f"{draw.purpose}: hash({_shown(text)}) = {hashed}, bucket {number:,} of {BUCKETS:,}; {target}"
+        details = {"salt": draw.bucket.salt, "unit": unit, "hash": hashed, "bucket": number, "target": target}
+        self.add("draw", line, number, **details)
         return hashed
 
     def missing(self, path: tuple[str, ...]) -> None:
@@ -153,8 +164,8 @@ class Traced:
     def fails(self, source: Source, leaf: Leaf) -> str:
         return f"{source.constant(partial(self._trace.leaf, leaf))}(c) is False"
 
-    def draw(self, source: Source, bucket: Bucket, target: Target) -> str:
-        return f"{source.constant(partial(self._trace.draw, bucket, target))}(u)"
+    def draw(self, source: Source, draw: Draw) -> str:
+        return f"{source.constant(partial(self._trace.draw, draw))}(u)"
 
     def begin(self, source: Source, rule: Rule) -> None:
         source.line(f"{source.constant(partial(self._trace.begin, rule))}()")
@@ -163,26 +174,23 @@ class Traced:
         source.line(f"{source.constant(partial(self._trace.missing, path))}()")
 
 
-def nested(trace: Trace, kind: str, name: str, test: Callable[[Context], bool | None]) -> Callable[[Context], bool | None]:
+def nested(
+    trace: Trace, kind: str, name: str, test: Callable[[Context], bool | None]
+) -> Callable[[Context], bool | None]:
     """A test that is written down under a heading, with what happens in it one level deeper."""
 
     def traced(context: Context) -> bool | None:
         step = trace.add(kind, "", name=name)
         with trace.inside():
-            step.result = test(context)
-        step.text = f"{kind} {name}: {_verdict(step.result)}"
-        return step.result
+            result = step.result = test(context)
+        step.text = f"{kind} {name}: {_verdict(result)}"
+        return result
 
     return traced
 
 
-def _parts(target: Target) -> tuple[str, str]:
-    if isinstance(target[0], str):
-        purpose, share = target
-        assert isinstance(share, Share)
-        return purpose, _share_text(share)
-    arms = [arm for arm in target if isinstance(arm, Arm)]
-    return "split", ", ".join(f"{arm.variant} {_range_text(arm.start, arm.stop)}" for arm in arms)
+def _arms_text(arms: tuple[Arm, ...]) -> str:
+    return ", ".join(f"{arm.variant} {_range_text(arm.start, arm.stop)}" for arm in arms)
 
 
 def _share_text(share: Share) -> str:

@@ -1,7 +1,8 @@
 """What rules are, once read: immutable, with every name resolved to what it means or left to look up.
 
 These are the engine's own nouns, the same for every format. ``formats`` makes them; ``compiler`` turns them
-into functions. Ranges are half-open and count buckets (0 … 100,000); points in time are seconds since the epoch.
+into functions. Ranges are half-open and count buckets (0 … 100,000); points in time are seconds since the
+epoch.
 """
 
 from __future__ import annotations
@@ -178,8 +179,9 @@ class Split:
 class Experiment:
     """A split that is measured: its decisions are exposures.
 
-    A pinned unit gets its variant, unmeasured. Then ``holdouts``, (name, share), keep units out; then ``share``
-    says who takes part (traffic, or slots of a layer); then ``bucket`` which arm. Only pins serve where
+    A pinned unit gets its variant, unmeasured. Then ``holdouts``, (name, share), keep units out; then
+    ``share`` says who takes part (traffic, or slots of a layer); then ``bucket`` which arm. Only pins serve
+    where
     ``running`` is false.
     """
 
@@ -209,7 +211,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When its condition is true (None: always), its outcome may serve; if it doesn't, the next rule is tried."""
+    """When its condition is true (None: always), its outcome may serve; else the next rule is tried."""
 
     id: str
     when: Condition | None
@@ -220,7 +222,8 @@ class Rule:
 class Flag:
     """A named decision. Tried in this order: ``enabled``, ``gates``, ``pins``, ``rules``, ``default``.
 
-    ``off`` is served when the flag is disabled or a gate isn't true. ``pins`` maps targeting keys to variants.
+    ``off`` is served when the flag is disabled or a gate isn't true. ``pins`` maps targeting keys to
+    variants.
     """
 
     key: str

@@ -33,8 +33,8 @@ _LONGEST_RETRY = 60.0  # seconds
 class Outlet:
     """Takes exposures and tracked events in and gives them to a transport, batch by batch.
 
-    ``wanted`` is called when the sender should be asked now, ``progressed`` after every answer of the other side;
-    whoever drives the sender sets both.
+    ``wanted`` is called when the sender should be asked now, ``progressed`` after every answer of the other
+    side; whoever drives the sender sets both.
     """
 
     def __init__(self, transport: Transport[Any], where: str, clock: Clock, flush_interval: float) -> None:
@@ -53,7 +53,7 @@ class Outlet:
             clock,
             Backoff(_FIRST_RETRY, _LONGEST_RETRY),
             flush_interval=flush_interval,
-            on_progress=lambda: self.progressed(),
+            on_progress=self._progress,
         )
         self._time = clock.time
         self._seen = Seen()
@@ -76,7 +76,7 @@ class Outlet:
     def expose(self, decision: Decision, context: Context) -> None:
         """Record that the context's unit met a variant. Never raises; a repetition costs next to nothing."""
         try:
-            exposed = decision._exposed  # noqa: SLF001 - what only events need of a decision
+            exposed = decision._exposed
             if exposed is None:
                 return
             path = exposed.path
@@ -107,6 +107,9 @@ class Outlet:
         """Become a child process's own."""
         self._recorder.forked()
         self.sender.forked()
+
+    def _progress(self) -> None:
+        self.progressed()
 
     def _appended(self) -> None:
         if self.sender.wants_wake():

@@ -7,7 +7,7 @@ from flagstaff.net.message import Response, TransportError, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any, Self
 
     from flagstaff.net.message import Request
@@ -90,18 +90,24 @@ class Exchange:
     def overdue(self) -> TransportError:
         return TransportError("timeout", f"{self.host}: no complete answer in {self._request.timeout:g} s")
 
-    def opened(self, status: int, headers: Mapping[str, str]) -> Body | None:
-        """Return where the body goes, or None when the next hop is to be made instead."""
-        if status in _REDIRECTS:
+    def opened(self, answer: Any) -> Body | None:
+        """Return where the body of a client's answer goes, or None when the next hop is to be made instead."""
+        if answer.status_code in _REDIRECTS:
             self._hops += 1
-            self._url = redirected(self._request.method, self._url, headers.get("location"), self._hops)
+            location = answer.headers.get("location")
+            self._url = redirected(self._request.method, self._url, location, self._hops)
             return None
-        return Body(self.host, headers.get("content-encoding", ""), self._request.max_bytes)
+        if not answer.is_stream_consumed:
+            return Body(self.host, answer.headers.get("content-encoding", ""), self._request.max_bytes)
+        body = Body(self.host, "", self._request.max_bytes)  # a mock's answer: read and decoded already
+        body.feed(answer.content)
+        return body
 
-    def closed(self, status: int, headers: Mapping[str, str], body: Body) -> Response:
+    def closed(self, answer: Any, body: Body) -> Response:
         """Return the complete answer."""
         self.check()
-        return Response(status, {name.lower(): value for name, value in headers.items()}, body.finish())
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status_code, headers, body.finish())
 
     def failed(self, error: Exception) -> TransportError:
         """Say what a client's own exception means, without its text: that may hold the whole URL."""

@@ -41,13 +41,13 @@ class Http:
             client = self._client(exchange)
             while True:
                 with client.stream(**exchange.arguments()) as answer:
-                    body = exchange.opened(answer.status_code, answer.headers)
+                    body = exchange.opened(answer)
                     if body is None:
                         continue
-                    for chunk in answer.iter_raw():
+                    for chunk in () if answer.is_stream_consumed else answer.iter_raw():
                         exchange.check()
                         body.feed(chunk)
-                    return exchange.closed(answer.status_code, answer.headers, body)
+                    return exchange.closed(answer, body)
         except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
             raise exchange.failed(error) from None
 
@@ -106,12 +106,13 @@ class AsyncHttp:
         client = self._client(exchange)
         while True:
             async with client.stream(**exchange.arguments()) as answer:
-                body = exchange.opened(answer.status_code, answer.headers)
+                body = exchange.opened(answer)
                 if body is None:
                     continue
-                async for chunk in answer.aiter_raw():
-                    body.feed(chunk)
-                return exchange.closed(answer.status_code, answer.headers, body)
+                if not answer.is_stream_consumed:
+                    async for chunk in answer.aiter_raw():
+                        body.feed(chunk)
+                return exchange.closed(answer, body)
 
     def _client(self, exchange: Exchange) -> Any:
         import asyncio

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
 
-from ..errors import ConfigError
+from flagstaff.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,10 +68,9 @@ class Overrides:
         frame.ended = True
         for name in frame.wanted:
             self._naming[name].discard(frame)
-        try:
+        # Left from another task than it was entered in, it can't be reset: having ended, it counts for nothing.
+        with suppress(ValueError):
             _top.reset(frame.token)
-        except ValueError:
-            pass  # left from another task than it was entered in; having ended, it counts for nothing there
 
     def find(self, flag: str) -> Forced | None:
         """What a flag is forced to here and now."""
@@ -85,7 +85,7 @@ class Overrides:
 
 
 def parse_overrides(text: str, setting: str) -> dict[str, Wanted]:
-    """Reads ``"checkout-cta=urgent,new-checkout=on"``; ConfigError names ``setting`` where it is malformed."""
+    """Read ``"checkout-cta=urgent,new-checkout=on"``; ConfigError names ``setting`` if it is malformed."""
     wanted: dict[str, Wanted] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         flag, equals, variant = (piece.strip() for piece in part.partition("="))

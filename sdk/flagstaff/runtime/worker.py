@@ -95,13 +95,12 @@ class Worker(Driver):
         import threading
 
         self._thread = thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self.fault = None
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
             self._thread = None
             self.fault = f"{self.name}: no thread can be started ({error})"
-        else:
-            self.fault = None
 
     def _run(self) -> None:
         import threading

@@ -40,7 +40,7 @@ def load_file(path: str | os.PathLike[str], *, format: str = "native") -> Loaded
 
 
 def signature(path: Path) -> Signature | None:
-    """What tells one state of a file from the next; None while it is too young to tell. OSError if it is gone."""
+    """What tells one state of a file from the next; None while it is too young to tell. Raises OSError."""
     state = path.stat()
     changed = max(state.st_mtime_ns, state.st_ctime_ns)
     if abs(time.time_ns() - changed) < _SETTLED_NANOSECONDS:
@@ -49,7 +49,7 @@ def signature(path: Path) -> Signature | None:
 
 
 class FileSource:
-    """A file, read at once and then again whenever it changes; a wrong version leaves the rules as they are."""
+    """A file, read at once and again whenever it changes; a wrong version leaves the rules as they are."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class FileSource:
     def next(self, now: float) -> object | float:
         return _LOOK if now >= self._due else self._due - now
 
-    def perform(self, job: object) -> Loaded | None:
+    def perform(self, job: object) -> Loaded | None:  # noqa: ARG002 - the protocol's
         """The file's rules if it may have changed since the last look."""
         before, self._signature = self._signature, None
         self._signature = self._look()
@@ -94,7 +94,7 @@ class FileSource:
 
         return await asyncio.to_thread(self.perform, job)
 
-    def done(self, job: object, answer: Loaded | Exception | None, now: float) -> None:
+    def done(self, job: object, answer: Loaded | Exception | None, now: float) -> None:  # noqa: ARG002
         self._due = now + self._interval
         if isinstance(answer, Exception):
             self.fault = str(answer) if isinstance(answer, RulesError | ConfigError) else repr(answer)

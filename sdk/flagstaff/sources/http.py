@@ -120,7 +120,7 @@ class HttpSource:
 
     # -- what came of it ------------------------------------------------------------------------------
 
-    def done(self, job: Request, answer: Fetched | Exception, now: float) -> None:
+    def done(self, job: Request, answer: Fetched | Exception, now: float) -> None:  # noqa: ARG002
         if isinstance(answer, Exception):
             self._failed(_sentence(answer), now, None)
         elif answer.loaded is not None:
@@ -149,7 +149,8 @@ class HttpSource:
             return None
         old, new = self._current.rules, loaded.rules
         if (old.project, old.environment) != (new.project, new.environment):
-            return f"the server sent the rules of {new.project}/{new.environment}, not of {old.project}/{old.environment}"
+            ours, theirs = f"{old.project}/{old.environment}", f"{new.project}/{new.environment}"
+            return f"the server sent the rules of {theirs}, not of {ours}"
         if old.revision is not None and new.revision is not None and new.revision < old.revision:
             return f"the server sent revision {new.revision}, older than {old.revision}"
         return None

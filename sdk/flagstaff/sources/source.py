@@ -21,8 +21,8 @@ __all__ = ["Publish", "Source"]
 class Source(Protocol):
     """A place that rules come from.
 
-    ``fault`` is a sentence about what is wrong now, or None; ``checked`` the monotonic time, in seconds, at which
-    the rules were last known to be current, or None.
+    ``fault`` is a sentence about what is wrong now, or None; ``checked`` the monotonic time, in seconds, at
+    which the rules were last known to be current, or None.
     """
 
     fault: str | None
@@ -33,7 +33,7 @@ class Source(Protocol):
         ...
 
     def attach(self, publish: Publish) -> Machine[Any, Any] | None:
-        """Begin: hand over through ``publish`` what is there at once; return what keeps looking, if anything does.
+        """Begin: hand over through ``publish`` what is there; return what keeps looking, if anything does.
 
         Called once, by the client that the source is given to. May raise RulesError.
         """

@@ -1,6 +1,7 @@
 """The canonical form: what the short forms mean, spelled out.
 
-Every reader of a document (``translate``, ``checks``) goes through these functions, so a short form has one meaning.
+Every reader of a document (``translate``, ``checks``) goes through these functions, so a short form has one
+meaning.
 """
 
 from __future__ import annotations
@@ -31,7 +32,17 @@ from .document import (
     WindowModel,
 )
 
-__all__ = ["canonical", "condition_of", "default_of", "off_of", "serve_of", "variant_names", "variants_of", "weights_of", "when_of"]
+__all__ = [
+    "canonical",
+    "condition_of",
+    "default_of",
+    "off_of",
+    "serve_of",
+    "variant_names",
+    "variants_of",
+    "weights_of",
+    "when_of",
+]
 
 
 def variants_of(flag: FlagModel) -> dict[str, VariantModel]:
@@ -162,7 +173,9 @@ def _flag(flag: FlagModel) -> dict[str, Any]:
 
 
 def _rule(index: str, rule: RuleModel) -> dict[str, Any]:
-    plain = {key: value for key, value in _plain(rule).items() if key not in ("segment", "start", "end", "when")}
+    plain = {
+        key: value for key, value in _plain(rule).items() if key not in ("segment", "start", "end", "when")
+    }
     when, serve = when_of(rule), serve_of(rule)
     plain["id"] = rule.id or index
     if when is not None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from ...core.buckets import BUCKETS
-from ...core.conditions import parse_instant, prepare
-from ...errors import Problem
-from ..suggest import did_you_mean
+from flagstaff.core.buckets import BUCKETS
+from flagstaff.core.conditions import parse_instant, prepare
+from flagstaff.errors import Problem
+from flagstaff.formats.suggest import did_you_mean
+
 from .canonical import default_of, off_of, serve_of, variant_names, weights_of
 from .document import (
     AllCondition,
@@ -224,7 +226,9 @@ class _Checker:
         for index, key in enumerate(holdout.experiments):
             if self._exists(f"{path}.experiments[{index}]", "experiments", key):
                 self.uses[Part("experiments", key)].add(self._part)
-                self._same_unit(f"experiments.{key}", self._document.experiments[key], "holdout", name, holdout.unit)
+                self._same_unit(
+                    f"experiments.{key}", self._document.experiments[key], "holdout", name, holdout.unit
+                )
 
     def _layers(self) -> None:
         taken: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
@@ -239,7 +243,7 @@ class _Checker:
                 self._draws(self._document.layers[layer].salt or layer, f"layers.{layer}")
 
     def _overlaps(self, layer: str, slots: list[tuple[int, int, str]]) -> None:
-        for (_, end, first), (start, stop, second) in zip(slots, slots[1:], strict=False):
+        for (_, end, first), (start, stop, second) in pairwise(slots):
             if start < end:
                 both = f"{start / 1000:g} to {min(end, stop) / 1000:g}"
                 message = f"overlap those of {first} in layer {layer}: {both} percent belong to both"
@@ -289,7 +293,9 @@ class _Checker:
     def _measured(self, path: str, key: str, rule: RuleModel, experiment: str) -> None:
         for name in ("rollout", "salt", "unit"):
             if getattr(rule, name) is not None:
-                self._report(f"{path}.{name}", f"is the experiment's business; say it in experiments.{experiment}")
+                self._report(
+                    f"{path}.{name}", f"is the experiment's business; say it in experiments.{experiment}"
+                )
         if not self._exists(f"{path}.experiment", "experiments", experiment):
             return
         model = self._document.experiments[experiment]
@@ -314,7 +320,7 @@ class _Checker:
 
     def _steps(self, path: str, steps: list[StepModel]) -> None:
         times = [parse_instant(step.at) or 0.0 for step in steps]
-        for index, (before, after) in enumerate(zip(times, times[1:], strict=False), 1):
+        for index, (before, after) in enumerate(pairwise(times), 1):
             if after <= before:
                 self._report(f"{path}[{index}].at", "is not later than the step before")
 
@@ -345,8 +351,8 @@ class _Checker:
             if len(paths) > 1 and salt not in self._document.shared_salts:
                 first, *others = sorted(paths)
                 message = (
-                    f"draws with the same salt as {', '.join(others)}: {salt!r}, so their units fall alike; give one "
-                    "a salt of its own, or name the salt in shared_salts if that is meant"
+                    f"draws with the same salt as {', '.join(others)}: {salt!r}, so their units fall alike; "
+                    "give one a salt of its own, or name the salt in shared_salts if that is meant"
                 )
                 section, _, name = first.partition(".")
                 self._report(first, message, Part(section, name))
@@ -362,7 +368,7 @@ class _Checker:
                 self._walk(part, graph)
 
     def _walk(self, start: Part, graph: Mapping[Part, list[Part]]) -> None:
-        """Reports ``start`` where it leads back to itself or too deep. Breadth first: no recursion, no repeats."""
+        """Report ``start`` where it leads back to itself or too deep; breadth first, without recursion."""
         came_from: dict[Part, Part] = {}
         level, depth = [start], 0
         while level:
@@ -396,5 +402,3 @@ def _children(node: Condition) -> Iterator[tuple[str, Condition]]:
             yield from ((f"any[{index}]", item) for index, item in enumerate(node.any))
         case NotCondition():
             yield "not", node.not_
-
-

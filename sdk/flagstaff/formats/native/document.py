@@ -20,7 +20,7 @@ from pydantic import (
     Tag,
 )
 
-from ...core.conditions import parse_instant
+from flagstaff.core.conditions import parse_instant
 
 __all__ = [
     "AllCondition",
@@ -49,7 +49,9 @@ BOOLEAN_VARIANTS = {"on": True, "off": False}
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def thousandths(percent: float) -> int:
@@ -71,7 +73,9 @@ def _is_instant(text: str) -> str:
     return text
 
 
-Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
 Percent: TypeAlias = Annotated[float, Field(ge=0, le=100), AfterValidator(_percent)]
 Instant: TypeAlias = Annotated[
@@ -90,8 +94,7 @@ def _shape(**kinds: type) -> Discriminator:
 
 
 Path: TypeAlias = Annotated[
-    Annotated[Name, Tag("~name")]
-    | Annotated[list[Name], Field(min_length=1, max_length=16), Tag("~path")],
+    Annotated[Name, Tag("~name")] | Annotated[list[Name], Field(min_length=1, max_length=16), Tag("~path")],
     _shape(name=str, path=list),
 ]
 """``targeting_key``, the name of an attribute, or a list of names that leads into nested attributes."""
@@ -101,8 +104,8 @@ Path: TypeAlias = Annotated[
 
 Operator: TypeAlias = Literal[
     "eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "contains", "starts_with", "ends_with", "matches",
-    "semver_eq", "semver_ne", "semver_lt", "semver_le", "semver_gt", "semver_ge", "before", "after", "in_cidr",
-    "exists",
+    "semver_eq", "semver_ne", "semver_lt", "semver_le", "semver_gt", "semver_ge",
+    "before", "after", "in_cidr", "exists",
 ]  # fmt: skip
 
 
@@ -191,7 +194,7 @@ def _condition_kind(value: Any) -> str | None:
 _BY_KEY = Discriminator(
     _condition_kind,
     custom_error_type="condition",
-    custom_error_message=f"a condition has one of the keys {', '.join(_KEYS)}; a list of conditions means all",
+    custom_error_message=f"a condition has one of the keys {', '.join(_KEYS)}; a list of them means all",
 )
 
 _AnyCondition: TypeAlias = (
@@ -213,7 +216,10 @@ Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], Tag
 
 
 class VariantModel(_Model):
-    """What a variant is worth; a value that is no table may stand alone. ``enabled`` is what ``enabled()`` answers, by default the truth of the value."""
+    """What a variant is worth; a value that is no table may stand alone.
+
+    ``enabled`` is what ``enabled()`` answers, by default the truth of the value.
+    """
 
     value: JsonValue
     enabled: bool | None = None
@@ -242,8 +248,7 @@ Weights: TypeAlias = Annotated[
 """Parts of a split, in percent, in order."""
 
 Rollout: TypeAlias = Annotated[
-    Annotated[Percent, Tag("~percent")]
-    | Annotated[list[StepModel], Field(min_length=1), Tag("~steps")],
+    Annotated[Percent, Tag("~percent")] | Annotated[list[StepModel], Field(min_length=1), Tag("~steps")],
     _shape(percent=float, steps=list),
 ]
 
@@ -257,7 +262,8 @@ class RuleModel(_Model):
     """When something holds, what is served: ``serve``, ``split`` or ``experiment``.
 
     ``segment``, ``start`` and ``end`` are short for conditions; all of them must hold. ``rollout`` narrows
-    ``serve`` or ``split`` to a share, in percent, or to steps of it in time; ``serve`` is then "on" by default.
+    ``serve`` or ``split`` to a share, in percent, or to steps of it in time; ``serve`` is then "on" by
+    default.
     """
 
     id: Name | None = None

@@ -1,7 +1,7 @@
 """Reading a rules document: strictly, as a person's file is read, or leniently, as a server's answer is.
 
-Strict: any problem at all is a RulesError that lists every one. Lenient: unknown fields are warnings, since a newer
-server may send more; a broken flag, or one that stands on a broken part, is left out and reported;
+Strict: any problem at all is a RulesError that lists every one. Lenient: unknown fields are warnings, since
+a newer server may send more; a broken flag, or one that stands on a broken part, is left out and reported;
 only a document that is no rules document is a RulesError.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ...core.rules import Rules
-from ...errors import Problem, RulesError
-from ..suggest import did_you_mean
+from flagstaff.core.rules import Rules
+from flagstaff.errors import Problem, RulesError
+from flagstaff.formats.suggest import did_you_mean
+
 from .canonical import canonical
 from .checks import Found, Part, check, standing_on
 from .document import (
@@ -113,7 +114,9 @@ def _because(part: Part, broken: Mapping[Part, str], found: Found) -> str:
 def _without(document: Document, found: Found) -> Document:
     """The document less the segments that are broken: nothing that is left refers to them."""
     broken = standing_on([part for part, _ in found.problems], found.uses)
-    segments = {name: given for name, given in document.segments.items() if Part("segments", name) not in broken}
+    segments = {
+        name: given for name, given in document.segments.items() if Part("segments", name) not in broken
+    }
     return document.model_copy(update={"segments": segments})
 
 
@@ -176,7 +179,7 @@ def _drop(raw: Any, keys: list[str | int]) -> None:
 
 
 def _keys(loc: tuple[int | str, ...]) -> list[str | int]:
-    """The place in the document: what pydantic adds to tell the forms of a value apart starts with a tilde."""
+    """The place in the document, without the marks by which pydantic tells the forms of a value apart."""
     return [part for index, part in enumerate(loc) if index < 2 or not str(part).startswith("~")]
 
 
@@ -202,7 +205,9 @@ def _message(item: Any, keys: list[str | int]) -> str:
         return "is missing"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     if kind == "literal_error":
-        return message + did_you_mean(str(item["input"]), item["ctx"]["expected"].replace("'", "").split(", "))
+        return message + did_you_mean(
+            str(item["input"]), item["ctx"]["expected"].replace("'", "").split(", ")
+        )
     return message
 
 

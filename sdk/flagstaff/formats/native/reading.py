@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NoReturn
 
-from ...errors import ConfigError, MissingExtraError, Problem, RulesError
+from flagstaff.errors import ConfigError, MissingExtraError, Problem, RulesError
 
 __all__ = ["SUFFIXES", "plain", "read"]
 
@@ -22,7 +22,9 @@ def read(data: bytes, suffix: str, source: str) -> Any:
         return plain(_toml(data, source))
     if suffix in (".yaml", ".yml"):
         return plain(_yaml(data, source))
-    raise ConfigError("path", f"a rules file ends in {', '.join(SUFFIXES)}, not in {suffix or 'nothing'}: {source}")
+    raise ConfigError(
+        "path", f"a rules file ends in {', '.join(SUFFIXES)}, not in {suffix or 'nothing'}: {source}"
+    )
 
 
 def _json(data: bytes, source: str) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from ...core.buckets import BUCKETS
-from ...core.conditions import parse_instant, prepare
-from ...core.rules import (
+from flagstaff.core.conditions import parse_instant, prepare
+from flagstaff.core.rules import (
     TARGETING_KEY,
     AllOf,
     AnyOf,
@@ -29,11 +29,14 @@ from ...core.rules import (
     Split,
     Variant,
 )
+
 from . import document as model
 from .canonical import condition_of, default_of, off_of, serve_of, variants_of, weights_of, when_of
 from .document import Document, thousandths
 
 __all__ = ["translate"]
+
+_T = TypeVar("_T")
 
 
 def translate(document: Document, malformed: Mapping[str, str]) -> Rules:
@@ -57,13 +60,11 @@ class _Flags:
 
     def flag(self, key: str, flag: model.FlagModel) -> Flag:
         variants = variants_of(flag)
-        default, off = default_of(flag), off_of(flag)
-        assert default is not None and off is not None
         return Flag(
             key=key,
             variants={name: Variant(item.value, bool(item.enabled)) for name, item in variants.items()},
-            default=default,
-            off=off,
+            default=_checked(default_of(flag)),
+            off=_checked(off_of(flag)),
             enabled=flag.enabled,
             gates=tuple(_condition(gate) for gate in flag.gates),
             pins=flag.pins,
@@ -86,15 +87,12 @@ class _Flags:
         if rule.split is not None:
             share = _rollout(rule, Bucket(f"{salt}:traffic", path))
             return Split(Bucket(salt, path), _arms(rule.split), share)
-        variant = serve_of(rule)
-        assert variant is not None
-        return Serve(variant, _rollout(rule, Bucket(salt, path)))
+        return Serve(_checked(serve_of(rule)), _rollout(rule, Bucket(salt, path)))
 
     def _experiment(self, key: str) -> Outcome:
         experiment = self._document.experiments[key]
         if experiment.status == "decided":
-            assert experiment.winner is not None
-            return Serve(experiment.winner)
+            return Serve(_checked(experiment.winner))
         salt, path = experiment.salt or key, _path(experiment.unit)
         return Experiment(
             key=key,
@@ -107,7 +105,9 @@ class _Flags:
             running=experiment.status == "running",
         )
 
-    def _participation(self, experiment: model.ExperimentModel, salt: str, path: tuple[str, ...]) -> Share | None:
+    def _participation(
+        self, experiment: model.ExperimentModel, salt: str, path: tuple[str, ...]
+    ) -> Share | None:
         if experiment.layer is not None:
             layer = self._document.layers[experiment.layer]
             return Share(Bucket(layer.salt or experiment.layer, path), _ranges(experiment.slots or []))
@@ -144,7 +144,6 @@ def _arms(split: dict[str, float] | list[model.WeightModel]) -> tuple[Arm, ...]:
         if stop > start:
             arms.append(Arm(part.variant, start, stop))
         start = stop
-    assert start == BUCKETS
     return tuple(arms)
 
 
@@ -154,9 +153,14 @@ def _path(given: str | list[str]) -> tuple[str, ...]:
 
 
 def _seconds(text: str) -> float:
-    seconds = parse_instant(text)
-    assert seconds is not None
-    return seconds
+    return _checked(parse_instant(text))
+
+
+def _checked(value: _T | None) -> _T:
+    """A value that the checks have found to be there."""
+    if value is None:
+        raise AssertionError("translated before it was checked")
+    return value
 
 
 def _condition(node: model.Condition) -> Condition:
