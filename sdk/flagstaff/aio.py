@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.shell import Shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping
-    from types import EllipsisType, TracebackType
+    from collections.abc import Callable
+    from types import TracebackType
     from typing import Any, Self
 
-    from flagstaff.events.transport import Sink
-    from flagstaff.formats.native import Loaded
-    from flagstaff.runtime.clock import Clock
-    from flagstaff.settings import Secret
-    from flagstaff.sources import Source
+    from flagstaff.net.http import AsyncHttp
+    from flagstaff.runtime.machine import Machine
+    from flagstaff.runtime.task import TaskDriver
 
 __all__ = ["AsyncClient"]
 
@@ -31,95 +27,26 @@ class AsyncClient(Shell):
     Only ``start`` (which ``async with`` calls), ``wait_ready``, ``flush`` and ``close`` are awaited.
     """
 
-    def __init__(
-        self,
-        source: str | Source | None = None,
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        poll_interval: float | None = None,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002 - what everybody calls it
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> None:
-        """Make a client, with the settings of ``Client``; ``http_client`` is an ``httpx.AsyncClient`` here.
+    _http: AsyncHttp
 
-        A sink's ``send`` may be a coroutine function. Needs no running loop.
-        """
+    def _open(self, http_client: Any) -> AsyncHttp:
         from flagstaff.net.http import AsyncHttp
-        from flagstaff.runtime.task import TaskDriver
 
-        self._http = AsyncHttp(http_client)
-        plan = Plan(
-            source=source,
-            events=events,
-            key=key,
-            poll_interval=poll_interval,
-            flush_interval=flush_interval,
-            format=format,
-            clock=clock,
-            http=self._http,
-        )
-        super().__init__(plan.source, plan.outlet, plan.settings, plan.clock)
-        self._closed = False
         self._waiters: list[Callable[[], None]] = []
         self._drivers: list[TaskDriver] = []
-        machine = plan.source.attach(self._arrive)
+        return AsyncHttp(http_client)
+
+    def _drive(self, machine: Machine[Any, Any] | None) -> None:
+        from flagstaff.runtime.task import TaskDriver
+
+        outlet = self._outlet
         if machine is not None:
-            self._drivers.append(TaskDriver(machine, "flagstaff-rules", plan.clock))
-        if plan.outlet is not None:
-            sender = TaskDriver(plan.outlet.sender, "flagstaff-events", plan.clock, self._forked)
+            self._drivers.append(TaskDriver(machine, "flagstaff-rules", self._clock))
+        if outlet is not None:
+            sender = TaskDriver(outlet.sender, "flagstaff-events", self._clock, self._forked)
             self._drivers.append(sender)
-            plan.outlet.wanted = sender.wake
-            plan.outlet.progressed = self._notify
-
-    @classmethod
-    def from_file(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        poll_interval: float | None = None,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> Self:
-        """As ``Client.from_file``; the first reading blocks, later ones don't."""
-        source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
-        return cls(
-            source,
-            key=key,
-            events=events,
-            flush_interval=flush_interval,
-            http_client=http_client,
-            clock=clock,
-        )
-
-    @classmethod
-    def from_document(
-        cls,
-        document: bytes | Mapping[str, Any],
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> Self:
-        """As ``Client.from_document``."""
-        source = document_source(document, format=format, clock=clock)
-        return cls(
-            source,
-            key=key,
-            events=events,
-            flush_interval=flush_interval,
-            http_client=http_client,
-            clock=clock,
-        )
+            outlet.wanted = sender.wake
+            outlet.progressed = self._notify
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -189,10 +116,6 @@ class AsyncClient(Shell):
             ring()
 
     # -- driving --------------------------------------------------------------------------------------
-
-    def _arrive(self, loaded: Loaded) -> None:
-        super()._arrive(loaded)
-        self._notify()
 
     def _forked(self) -> None:
         """In a child: what the parent recorded is the parent's."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.shell import Shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping
-    from types import EllipsisType, TracebackType
+    from collections.abc import Callable
+    from types import TracebackType
     from typing import Any, Self
 
-    from flagstaff.events.transport import Sink
-    from flagstaff.formats.native import Loaded
-    from flagstaff.runtime.clock import Clock
-    from flagstaff.settings import Secret
-    from flagstaff.sources import Source
+    from flagstaff.net.http import Http
+    from flagstaff.runtime.machine import Machine
+    from flagstaff.runtime.worker import Worker
 
 __all__ = ["Client"]
 
@@ -32,126 +28,30 @@ class Client(Shell):
     one client among all threads of a process.
     """
 
-    def __init__(
-        self,
-        source: str | Source | None = None,
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        poll_interval: float | None = None,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002 - what everybody calls it
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> None:
-        """Make a client; ConfigError names the setting that can't work.
+    _http: Http
 
-        ``source``
-            A server's address, which has its rules at ``/v1/rules`` (an address that ends in ``.json`` is
-            the document itself), or a source object. ``FLAGSTAFF_URL``.
-        ``key``
-            Sent as ``Authorization: Bearer``. ``FLAGSTAFF_KEY``.
-        ``events``
-            Where exposures and tracked events go: a collector's address (they are posted to
-            ``/v1/events``), an object with a ``send`` method, or None for nowhere. Left out, they go to the
-            server that rules come from, and nowhere if that is none. ``FLAGSTAFF_EVENTS``.
-        ``poll_interval``
-            Seconds between two looks at the rules: 30 for a server, 1 for a file.
-            ``FLAGSTAFF_POLL_INTERVAL``.
-        ``flush_interval``
-            Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
-        ``format``
-            Which dialect the rules are written in: native, or auto.
-        ``http_client``
-            An ``httpx.Client`` of your own, for proxies, certificates or tests; it is never closed here.
-        ``clock``
-            Where the time comes from; for tests.
-        """
+    def _open(self, http_client: Any) -> Http:
         from threading import Condition
 
         from flagstaff.net.http import Http
+
+        self._moved = Condition()  # rules arrived, or events left
+        self._orphaned = False
+        self._rules_worker: Worker | None = None
+        self._events_worker: Worker | None = None
+        return Http(http_client)
+
+    def _drive(self, machine: Machine[Any, Any] | None) -> None:
         from flagstaff.runtime.worker import Worker
 
-        self._http = Http(http_client)
-        plan = Plan(
-            source=source,
-            events=events,
-            key=key,
-            poll_interval=poll_interval,
-            flush_interval=flush_interval,
-            format=format,
-            clock=clock,
-            http=self._http,
-        )
-        super().__init__(plan.source, plan.outlet, plan.settings, plan.clock)
-        self._closed = False
-        self._orphaned = False
-        self._moved = Condition()  # rules arrived, or events left
-        machine = plan.source.attach(self._arrive)
-        self._rules_worker = None
-        self._events_worker = None
+        outlet = self._outlet
         if machine is not None:
-            self._rules_worker = Worker(machine, "flagstaff-rules", plan.clock, self._forked)
+            self._rules_worker = Worker(machine, "flagstaff-rules", self._clock, self._forked)
             self._rules_worker.start()
-        if plan.outlet is not None:
-            self._events_worker = Worker(plan.outlet.sender, "flagstaff-events", plan.clock, self._forked)
-            plan.outlet.wanted = self._send_soon
-            plan.outlet.progressed = self._notify
-
-    @classmethod
-    def from_file(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        poll_interval: float | None = None,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> Self:
-        """A client whose rules are a file, read now and again when it changes.
-
-        The suffix tells the form: .json, .toml; .yaml with the extra. RulesError lists what is wrong in the
-        file; ConfigError where there is none. A wrong version later on leaves the rules as they are, and
-        ``status()`` says so. Events go nowhere unless told.
-        """
-        source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
-        return cls(
-            source,
-            key=key,
-            events=events,
-            flush_interval=flush_interval,
-            http_client=http_client,
-            clock=clock,
-        )
-
-    @classmethod
-    def from_document(
-        cls,
-        document: bytes | Mapping[str, Any],
-        *,
-        key: str | Secret | None = None,
-        events: str | Sink | EllipsisType | None = ...,
-        flush_interval: float | None = None,
-        format: str = "native",  # noqa: A002
-        http_client: Any = None,
-        clock: Clock | None = None,
-    ) -> Self:
-        """A client whose rules are given, as plain data or as JSON bytes. RulesError lists what is wrong.
-
-        Events go nowhere unless told.
-        """
-        source = document_source(document, format=format, clock=clock)
-        return cls(
-            source,
-            key=key,
-            events=events,
-            flush_interval=flush_interval,
-            http_client=http_client,
-            clock=clock,
-        )
+        if outlet is not None:
+            self._events_worker = Worker(outlet.sender, "flagstaff-events", self._clock, self._forked)
+            outlet.wanted = self._send_soon
+            outlet.progressed = self._notify
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -204,10 +104,6 @@ class Client(Shell):
             self._moved.notify_all()
 
     # -- driving --------------------------------------------------------------------------------------
-
-    def _arrive(self, loaded: Loaded) -> None:
-        super()._arrive(loaded)
-        self._notify()
 
     def _send_soon(self) -> None:
         worker = self._events_worker

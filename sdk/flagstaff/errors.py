@@ -39,7 +39,7 @@ class ConfigError(FlagstaffError):
 
     def __init__(self, setting: str, message: str) -> None:
         super().__init__(f"{setting}: {message}")
-        self.setting = setting
+        self.setting: str = setting
 
 
 class MissingExtraError(ConfigError):
@@ -49,7 +49,7 @@ class MissingExtraError(ConfigError):
         super().__init__(
             extra, f"{feature} needs an extra; install it with: pip install 'flagstaff[{extra}]'"
         )
-        self.extra = extra
+        self.extra: str = extra
 
 
 class OverrideError(FlagstaffError):
@@ -66,9 +66,9 @@ class Problem:
     __slots__ = ("flag", "message", "path")
 
     def __init__(self, path: str, message: str, flag: str | None = None) -> None:
-        self.path = path
-        self.message = message
-        self.flag = flag
+        self.path: str = path
+        self.message: str = message
+        self.flag: str | None = flag
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
@@ -91,8 +91,8 @@ class RulesError(FlagstaffError):
     """
 
     def __init__(self, problems: Iterable[Problem], source: str = "document") -> None:
-        self.problems = tuple(problems)
-        self.source = source
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.source: str = source
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         count = len(self.problems)
         super().__init__(f"{source}: {count} problem{'' if count == 1 else 's'}\n{lines}")

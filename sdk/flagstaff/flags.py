@@ -288,7 +288,7 @@ class BoundFlags:
 
     def __init__(self, flags: Flags, context: Context) -> None:
         self._flags = flags
-        self.context = context
+        self.context: Context = context
 
     def enabled(self, flag: str, default: bool = False, *, exposure: bool = True) -> bool:
         """As ``Client.enabled``."""

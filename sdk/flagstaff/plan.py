@@ -44,9 +44,9 @@ class Plan:
         clock: Clock | None,
         http: Http | AsyncHttp,
     ) -> None:
-        self.clock = clock or _system_clock()
-        self.http = http
-        self.settings = Settings(
+        self.clock: Clock = clock or _system_clock()
+        self.http: Http | AsyncHttp = http
+        self.settings: Settings = Settings(
             key=key,
             poll_interval=poll_interval,
             flush_interval=flush_interval,
@@ -55,7 +55,7 @@ class Plan:
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
         self.source: Source = given if url is None else self._server_source(url, format)  # type: ignore[assignment]
-        self.outlet = self._outlet(_destination(events, url, self.settings.environ))
+        self.outlet: Outlet | None = self._outlet(_destination(events, url, self.settings.environ))
 
     def _server_source(self, url: str, format: str) -> Source:  # noqa: A002
         from flagstaff.formats import check_format

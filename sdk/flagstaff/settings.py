@@ -67,10 +67,12 @@ class Settings:
         default_poll_interval: float,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.environ = os.environ if environ is None else environ
-        self.key = _key(key if key is not None else self.environ.get("FLAGSTAFF_KEY"))
-        self.poll_interval = self._seconds("poll_interval", poll_interval, default_poll_interval, least=0.1)
-        self.flush_interval = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.key: Secret | None = _key(key if key is not None else self.environ.get("FLAGSTAFF_KEY"))
+        self.poll_interval: float = self._seconds(
+            "poll_interval", poll_interval, default_poll_interval, least=0.1
+        )
+        self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
 
     def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
         setting, value = name, given

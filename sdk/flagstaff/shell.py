@@ -6,22 +6,26 @@ clients drive its machines, one on threads, the other in tasks.
 
 from __future__ import annotations
 
-from flagstaff.core.buckets import unit_text
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
 from flagstaff.overrides import Overrides, parse_overrides
+from flagstaff.plan import Plan, document_source, file_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    import os
+    from collections.abc import Callable, Mapping
+    from types import EllipsisType
+    from typing import Any, Self
 
     from flagstaff.events.ledger import Counts
-    from flagstaff.events.outlet import Outlet
+    from flagstaff.events.transport import Sink
     from flagstaff.formats.native import Loaded
+    from flagstaff.net.http import AsyncHttp, Http
     from flagstaff.runtime.clock import Clock
-    from flagstaff.settings import Settings
+    from flagstaff.runtime.machine import Machine
+    from flagstaff.settings import Secret
     from flagstaff.sources import Source
 
 __all__ = ["Shell", "Status"]
@@ -88,15 +92,132 @@ class Status:
 class Shell(Flags):
     """Flags, the source that their rules come from, and the outlet that their exposures leave by."""
 
-    def __init__(self, source: Source, outlet: Outlet | None, settings: Settings, clock: Clock) -> None:
-        forced = settings.environ.get(_OVERRIDES, "")
-        super().__init__(Overrides(parse_overrides(forced, _OVERRIDES)), outlet.expose if outlet else None)
-        self._clock = clock
-        self._source = source
-        self._outlet = outlet
+    def __init__(
+        self,
+        source: str | Source | None = None,
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        poll_interval: float | None = None,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002 - what everybody calls it
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make a client; ConfigError names the setting that can't work.
+
+        ``source``
+            A server's address, which has its rules at ``/v1/rules`` (an address that ends in ``.json`` is
+            the document itself), or a source object. ``FLAGSTAFF_URL``.
+        ``key``
+            Sent as ``Authorization: Bearer``. ``FLAGSTAFF_KEY``.
+        ``events``
+            Where exposures and tracked events go: a collector's address (they are posted to
+            ``/v1/events``), an object with a ``send`` method, or None for nowhere. Left out, they go to the
+            server that rules come from, and nowhere if that is none. ``FLAGSTAFF_EVENTS``.
+        ``poll_interval``
+            Seconds between two looks at the rules: 30 for a server, 1 for a file.
+            ``FLAGSTAFF_POLL_INTERVAL``.
+        ``flush_interval``
+            Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
+        ``format``
+            Which dialect the rules are written in: native, or auto.
+        ``http_client``
+            An ``httpx.Client`` of your own (an ``httpx.AsyncClient`` for ``AsyncClient``), for proxies,
+            certificates or tests; it is never closed here.
+        ``clock``
+            Where the time comes from; for tests.
+        """
+        plan = Plan(
+            source=source,
+            events=events,
+            key=key,
+            poll_interval=poll_interval,
+            flush_interval=flush_interval,
+            format=format,
+            clock=clock,
+            http=self._open(http_client),
+        )
+        forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
+        super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
+        self._clock = plan.clock
+        self._http = plan.http
+        self._source = plan.source
+        self._outlet = plan.outlet
+        self._closed = False
         self._loaded: Loaded | None = None
         self._problems: tuple[str, ...] = ()
         self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._drive(plan.source.attach(self._arrive))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        poll_interval: float | None = None,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """A client whose rules are a file, read now and again when it changes.
+
+        The suffix tells the form: .json, .toml; .yaml with the extra. RulesError lists what is wrong in the
+        file; ConfigError where there is none. A wrong version later on leaves the rules as they are, and
+        ``status()`` says so. Events go nowhere unless told.
+        """
+        source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
+        return cls(
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
+        )
+
+    @classmethod
+    def from_document(
+        cls,
+        document: bytes | Mapping[str, Any],
+        *,
+        key: str | Secret | None = None,
+        events: str | Sink | EllipsisType | None = ...,
+        flush_interval: float | None = None,
+        format: str = "native",  # noqa: A002
+        http_client: Any = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """A client whose rules are given, as plain data or as JSON bytes. RulesError lists what is wrong.
+
+        Events go nowhere unless told.
+        """
+        source = document_source(document, format=format, clock=clock)
+        return cls(
+            source,
+            key=key,
+            events=events,
+            flush_interval=flush_interval,
+            http_client=http_client,
+            clock=clock,
+        )
+
+    # -- what waiting takes ------------------------------------------------------------------------------
+
+    def _open(self, http_client: Any) -> Http | AsyncHttp:
+        """Prepare what waits, and return what sends requests. Called before everything else."""
+        raise NotImplementedError
+
+    def _drive(self, machine: Machine[Any, Any] | None) -> None:
+        """Have the source's machine, if it has one, and the outlet's sender driven. Called last."""
+        raise NotImplementedError
+
+    def _notify(self) -> None:
+        """Tell those who wait that rules arrived or events left."""
+        raise NotImplementedError
 
     # -- rules come in --------------------------------------------------------------------------------
 
@@ -104,14 +225,15 @@ class Shell(Flags):
         """Decide by these rules from now on."""
         from flagstaff.core.evaluate import Snapshot
 
-        before, self._loaded = self._loaded, loaded
         if self._outlet is not None:
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
         self._adopt(Snapshot(loaded.rules, self._clock.time))
+        before, self._loaded = self._loaded, loaded  # only now: who waits for rules must find them
         self._problems = (*map(str, loaded.warnings), *self._idle_overrides())
         if self._problems and (before is None or before.warnings != loaded.warnings):
             _log("the rules have problems: %s", "; ".join(self._problems))
         self._tell(before, loaded)
+        self._notify()
 
     def _idle_overrides(self) -> list[str]:
         """What is wrong with the environment's overrides: they force nothing, and somebody should know."""
@@ -155,6 +277,7 @@ class Shell(Flags):
         self,
         event: str,
         context: Context = ANONYMOUS,
+        /,
         *,
         value: float | None = None,
         **properties: Any,
@@ -165,8 +288,7 @@ class Shell(Flags):
         never waits; what can't be sent is counted in ``stats()``. Does nothing where there is no collector.
         """
         if self._outlet is not None:
-            unit = unit_text(getattr(context, "targeting_key", None))
-            self._outlet.track(event, unit, value, properties)
+            self._outlet.track(event, context, value, properties)
 
     # -- how it is ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
 __all__ = ["ANONYMOUS", "Context"]
 
@@ -55,7 +55,7 @@ class Context:
             return NotImplemented
         return self.targeting_key == other.targeting_key and self.attributes == other.attributes
 
-    __hash__ = None  # type: ignore[assignment]  # attributes may hold lists
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # values may be lists
 
 
 ANONYMOUS = Context()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
 __all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "fresh"]
 
@@ -58,14 +58,14 @@ class Exposed:
         rule: str | None,
         revision: int,
     ) -> None:
-        self.flag = flag
-        self.experiment = experiment
-        self.variant = variant
-        self.path = path
-        self.unit_type = ".".join(path)
-        self.rule = rule
-        self.revision = revision
-        self.key = f"{experiment}\0{revision}\0{variant}\0{self.unit_type}"
+        self.flag: str = flag
+        self.experiment: str = experiment
+        self.variant: str = variant
+        self.path: tuple[str, ...] = path
+        self.unit_type: str = ".".join(path)
+        self.rule: str | None = rule
+        self.revision: int = revision
+        self.key: str = f"{experiment}\0{revision}\0{variant}\0{self.unit_type}"
 
 
 class Decision:
@@ -150,7 +150,7 @@ class Decision:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
-    __hash__ = None  # type: ignore[assignment]  # values may be lists
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # values may be lists
 
 
 _COMPARED = tuple(name for name in Decision.__slots__ if name not in ("_exposed", "metadata"))

@@ -32,11 +32,11 @@ class Step:
     __slots__ = ("depth", "details", "kind", "result", "text")
 
     def __init__(self, kind: str, depth: int, text: str, result: Any, details: Mapping[str, Any]) -> None:
-        self.kind = kind
-        self.depth = depth
-        self.text = text
-        self.result = result
-        self.details = details
+        self.kind: str = kind
+        self.depth: int = depth
+        self.text: str = text
+        self.result: Any = result
+        self.details: Mapping[str, Any] = details
 
     def __str__(self) -> str:
         return "  " * self.depth + self.text
@@ -51,9 +51,9 @@ class Explanation:
     __slots__ = ("context", "decision", "steps")
 
     def __init__(self, decision: Decision, context: Context, steps: tuple[Step, ...]) -> None:
-        self.decision = decision
-        self.context = context
-        self.steps = steps
+        self.decision: Decision = decision
+        self.context: Context = context
+        self.steps: tuple[Step, ...] = steps
 
     def __str__(self) -> str:
         decision = self.decision

@@ -54,7 +54,7 @@ _BUDGET = 1 << 20
 _STATE_COST = 360
 _TRANSITION_COST = 60
 
-_MAX_JUMPS = 500
+_MAX_JUMPS = 150
 """How many separate jumps one step may have to look at: with the number of states, the bound on its cost."""
 
 _END = ""
@@ -146,7 +146,7 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         root = parse(pattern)
-        self.pattern = pattern
+        self.pattern: str = pattern
         self._nodes = in_order(root)
         self._width = root.width
         self._looks = sorted({node.nullable for node in self._nodes if isinstance(node, Look)})

@@ -51,8 +51,8 @@ class Seen:
         self._taken = 0
         # Before the new bounds: whoever sees those must not find yesterday's exposures.
         self.known: set[Key] = set()
-        self.since = now - now % _DAY
-        self.until = self.since + _DAY
+        self.since: float = now - now % _DAY
+        self.until: float = self.since + _DAY
 
     def _forget_oldest(self) -> None:
         key, places = self._window.popitem()

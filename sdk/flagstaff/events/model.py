@@ -74,7 +74,7 @@ class Encoder:
 
     def __init__(self, project: str, environment: str, process: str | None = None) -> None:
         self._reports = count(1)
-        self.process = process or _draw()
+        self.process: str = process or _draw()
         self._second = (-1, "")
         self._forms: tuple[str, dict[str, _Form]] = ("", {})
         self._project, self._environment = project, environment
@@ -218,7 +218,7 @@ def _draw() -> str:
 
 
 def _digest(identity: str) -> str:
-    return f"{mmh3.hash128(identity.encode('utf-8', 'surrogatepass'), 0, True, False):032x}"
+    return f"{mmh3.mmh3_x64_128_uintdigest(identity.encode('utf-8', 'surrogatepass'), 0):032x}"
 
 
 def _bounded(data: Mapping[str, object]) -> str:

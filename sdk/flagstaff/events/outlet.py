@@ -45,7 +45,7 @@ class Outlet:
         self._encoder = Encoder(*self._names)
         self._ledger = Ledger()
         spool = MemorySpool()
-        self.sender = Sender(
+        self.sender: Sender = Sender(
             spool,
             self._ledger,
             self._encoder,
@@ -91,8 +91,12 @@ class Outlet:
         except Exception:  # noqa: BLE001 - a context that changes its mind; the decision must get out
             return
 
-    def track(self, event: str, unit: str | None, value: object, properties: Mapping[str, Any]) -> None:
-        """Record that something happened to a unit. Never raises."""
+    def track(self, event: str, context: Context, value: object, properties: Mapping[str, Any]) -> None:
+        """Record that something happened to a context's unit. Never raises."""
+        try:
+            unit = unit_text(getattr(context, "targeting_key", None))
+        except Exception:  # noqa: BLE001 - no context at all; what happened has happened all the same
+            unit = None
         self._recorder.track(event, unit or "", value=value, properties=properties)
 
     def stats(self) -> Counts:

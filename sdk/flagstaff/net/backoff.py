@@ -47,7 +47,7 @@ class Backoff:
 
     def succeeded(self) -> None:
         """Start again from ``base``, with no wait."""
-        self.failures = 0
+        self.failures: int = 0
         self._began = self._floor = self._until = float("-inf")
 
     def remaining(self, now: float, at_most: float = float("inf")) -> float:

@@ -56,7 +56,7 @@ class Exchange:
     """The course of one request: what to send next, and what to make of what comes back."""
 
     def __init__(self, request: Request, monotonic: Callable[[], float]) -> None:
-        self.host = host_of(request.url)
+        self.host: str = host_of(request.url)
         self._request = request
         self._url = request.url
         self._hops = 0
@@ -91,7 +91,7 @@ class Exchange:
         return TransportError("timeout", f"{self.host}: no complete answer in {self._request.timeout:g} s")
 
     def opened(self, answer: Any) -> Body | None:
-        """Return where the body of a client's answer goes, or None when the next hop is to be made instead."""
+        """Return where the body of a client's answer goes, or None when there is another hop to make."""
         if answer.status_code in _REDIRECTS:
             self._hops += 1
             location = answer.headers.get("location")

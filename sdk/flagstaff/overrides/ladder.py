@@ -10,6 +10,7 @@ from flagstaff.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
     from typing import TypeAlias
 
 __all__ = ["Forced", "Overrides", "parse_overrides"]
@@ -25,8 +26,8 @@ class Forced:
     __slots__ = ("rung", "wanted")
 
     def __init__(self, wanted: Wanted, rung: str) -> None:
-        self.wanted = wanted
-        self.rung = rung
+        self.wanted: Wanted = wanted
+        self.rung: str = rung
 
 
 class _Frame:
@@ -35,11 +36,11 @@ class _Frame:
     __slots__ = ("below", "ended", "owner", "token", "wanted")
 
     def __init__(self, owner: Overrides, wanted: Mapping[str, Wanted]) -> None:
-        self.owner = owner
-        self.wanted = wanted
-        self.below = _top.get()
-        self.ended = False
-        self.token = _top.set(self)
+        self.owner: Overrides = owner
+        self.wanted: Mapping[str, Wanted] = wanted
+        self.below: _Frame | None = _top.get()
+        self.ended: bool = False
+        self.token: Token[_Frame | None] = _top.set(self)
 
 
 _top: ContextVar[_Frame | None] = ContextVar("flagstaff_overrides", default=None)
@@ -68,7 +69,7 @@ class Overrides:
         frame.ended = True
         for name in frame.wanted:
             self._naming[name].discard(frame)
-        # Left from another task than it was entered in, it can't be reset: having ended, it counts for nothing.
+        # Left in another task than it was entered in, it can't be reset; having ended, it does nothing.
         with suppress(ValueError):
             _top.reset(frame.token)
 

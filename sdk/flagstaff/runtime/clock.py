@@ -27,5 +27,5 @@ class SystemClock:
     """The machine's own clock."""
 
     # The C functions themselves: the hot path asks on every exposure.
-    time = staticmethod(_time.time)
-    monotonic = staticmethod(_time.monotonic)
+    time: staticmethod[[], float] = staticmethod(_time.time)
+    monotonic: staticmethod[[], float] = staticmethod(_time.monotonic)

@@ -10,18 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from flagstaff.errors import FlagstaffError, ServeError
+from flagstaff.sources.file import Signature, signature
 
 __all__ = ["RulesFile", "Served", "Version"]
 
 _logger = logging.getLogger("flagstaff.server")
-
-# Coarser than any file system's clock: a file younger than this may change again without a new mtime.
-_SETTLED_NANOSECONDS = 2_000_000_000
-
-_Signature: TypeAlias = tuple[int, int, int, int]
 
 
 class Served(Protocol):
@@ -54,11 +50,11 @@ class RulesFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], load: Callable[[], Served]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._load = load
-        self._signature: _Signature | None
+        self._signature: Signature | None
         try:
-            self._signature = _signature(self.path)
+            self._signature = signature(self.path)
             self._current = _version(load().canonical_json)
         except OSError as error:
             raise ServeError(f"{self.path}: {error.strerror or error}") from error
@@ -91,7 +87,7 @@ class RulesFile:
 
     def _has_changed(self) -> bool:
         previous, self._signature = self._signature, None
-        self._signature = _signature(self.path)
+        self._signature = signature(self.path)
         return self._signature is None or self._signature != previous
 
     def _fail(self, fault: str) -> None:
@@ -108,15 +104,6 @@ class RulesFile:
         self._current = _version(body)
         _logger.info("serving a new version of the rules file: %s", self.path)
         return True
-
-
-def _signature(path: Path) -> _Signature | None:
-    """Tell one state of a file from the next; None while it is too young to tell."""
-    state = path.stat()
-    changed = max(state.st_mtime_ns, state.st_ctime_ns)
-    if abs(time.time_ns() - changed) < _SETTLED_NANOSECONDS:
-        return None
-    return state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino
 
 
 def _version(body: bytes) -> Version:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagstaff.runtime.machine import Machine
     from flagstaff.sources.source import Publish
 
-__all__ = ["FileSource", "load_file", "signature"]
+__all__ = ["FileSource", "Signature", "load_file", "signature"]
 
 Signature: TypeAlias = tuple[int, int, int, int]
 _LOOK: Final = object()

@@ -7,7 +7,7 @@ prints the JSON Schema of ``Document``.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -49,7 +49,7 @@ BOOLEAN_VARIANTS = {"on": True, "off": False}
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
@@ -353,7 +353,9 @@ class HoldoutModel(_Model):
 class Document(_Model):
     """Everything that a client needs to decide."""
 
-    model_config = ConfigDict(title="flagstaff rules", json_schema_extra={"$id": "urn:flagstaff:rules:1"})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        title="flagstaff rules", json_schema_extra={"$id": "urn:flagstaff:rules:1"}
+    )
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     version: Literal[1]

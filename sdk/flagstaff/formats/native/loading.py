@@ -44,9 +44,9 @@ class Loaded:
     """A document that was read: ``rules`` for the engine, ``warnings`` for people, and its canonical form."""
 
     def __init__(self, document: Document, rules: Rules, warnings: Iterable[Problem]) -> None:
-        self.document = document
-        self.rules = rules
-        self.warnings = tuple(warnings)
+        self.document: Document = document
+        self.rules: Rules = rules
+        self.warnings: tuple[Problem, ...] = tuple(warnings)
 
     @property
     def canonical(self) -> dict[str, Any]:
