@@ -34,9 +34,7 @@ def expected_exposures(rules: Path, visitors: int) -> set[Exposure]:
             for decision in client.decide_all(who.context()).values():
                 if decision.experiment is not None and decision.variant is not None:
                     unit = who.org_id if decision.flag == "volume-discount" else who.key
-                    expected.add(
-                        Exposure(decision.flag, decision.experiment, decision.variant, str(unit))
-                    )
+                    expected.add(Exposure(decision.flag, decision.experiment, decision.variant, str(unit)))
     return expected
 
 

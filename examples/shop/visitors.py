@@ -59,11 +59,18 @@ def visitor(number: int) -> Visitor:
 
 def visits_to(worker: int, workers: int, visitors: int) -> Iterator[tuple[Visitor, bool]]:
     """A worker's own visitors (True), and every fifth of its neighbour's, who comes by again (False)."""
+    place = worker % workers  # workers count from one
     for number in range(visitors):
-        if number % workers == worker:
+        if number % workers == place:
             yield visitor(number), True
-        elif number % 5 == 0 and (number + 1) % workers == worker:
+        elif number % 5 == 0 and (number + 1) % workers == place:
             yield visitor(number), False
+
+
+def visits(workers: int, visitors: int) -> int:
+    """How many visits all workers see."""
+    again = 0 if workers == 1 else len(range(0, visitors, 5))
+    return visitors + again
 
 
 def visit(client: Client, who: Visitor) -> Counter[tuple[str, str | None]]:

@@ -128,9 +128,11 @@ class Flags:
 
     def decide_all(self, context: Context = ANONYMOUS) -> dict[str, Decision]:
         """The decision of every flag, by key. Records no exposures."""
-        snapshot = self._table.snapshot
-        keys = snapshot.keys() if snapshot else ()
-        return {key: self.decide(key, context, exposure=False) for key in keys}
+        self._attend()
+        snapshot = self._table.snapshot  # one for all of them: rules may be replaced meanwhile
+        if snapshot is None:
+            return {}
+        return {key: self._forced(snapshot, key) or snapshot.decide(key, context) for key in snapshot.keys()}
 
     def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:
         """The decision with every rule tried, value compared and bucket drawn. Records no exposure.
@@ -140,7 +142,10 @@ class Flags:
         from .core.explain import Explanation, Step
 
         snapshot = self._table.snapshot
-        forced = self._forced(flag)
+        try:
+            forced = self._forced(snapshot, flag)
+        except Exception:  # noqa: BLE001  # a hostile key; the snapshot says so
+            forced = None
         if forced is not None:
             text = f"forced to {forced.variant} by {forced.metadata['override']}"
             return Explanation(forced, context, (Step("override", 0, text, True, {}),))
@@ -181,7 +186,7 @@ class Flags:
             table = self._table
             if table.snapshot is None:
                 return _not_ready(flag, default)
-            forced = self._forced(flag)
+            forced = self._forced(table.snapshot, flag)
             if forced is not None:
                 return forced
             self._publish(table, flag)
@@ -207,10 +212,9 @@ class Flags:
             current.settled.pop(flag, None)
             current.functions.pop(flag, None)
 
-    def _forced(self, flag: Any) -> Decision | None:
+    def _forced(self, snapshot: Snapshot | None, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""
         forced = self._overrides.find(flag) if isinstance(flag, str) else None
-        snapshot = self._table.snapshot
         if forced is None or snapshot is None or flag not in snapshot.rules.flags:
             return None
         found = snapshot.rules.flags[flag]
@@ -247,7 +251,7 @@ class Flags:
 def _variant_named(forced: Forced, variants: Mapping[str, Any]) -> str | None:
     if isinstance(forced.wanted, bool):
         return next((name for name, variant in variants.items() if variant.value is forced.wanted), None)
-    return forced.wanted if forced.wanted in variants else None
+    return forced.wanted if isinstance(forced.wanted, str) and forced.wanted in variants else None
 
 
 def _not_ready(flag: str, default: Any) -> Decision:

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.core import _regex_charset, _regex_moves, patterns
-from flagstaff.core.patterns import Pattern, compile_pattern
+from flagstaff.core.patterns import Pattern, charset, compile_pattern, matcher, moves
 
 # -- what the syntax means -----------------------------------------------------------------------
 
@@ -210,7 +209,7 @@ def test_a_matcher_that_forgets_all_the_time_gives_the_same_answers(twin: Twin, 
     expected = [warm(text) for text in texts]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patterns, "_BUDGET", 1_000)
+        patch.setattr(matcher, "_BUDGET", 1_000)
         forgetful = compile_pattern(twin.ours)
         assert [forgetful(text) for text in texts] == expected
 
@@ -295,12 +294,12 @@ def test_ignoring_case_is_what_re_does_for_common_letters(script: str) -> None:
 
 
 def test_every_letter_with_case_is_known() -> None:
-    letters, families = _regex_charset._families()
+    letters, families = charset._families()
     known = dict(zip(map(chr, letters), families, strict=True))
 
     for char in map(chr, range(sys.maxunicode + 1)):
         if char not in known:
-            assert _regex_charset._fold(char) == char
+            assert charset._fold(char) == char
         for other in {char.lower(), char.upper()} - {char, "i"}:
             if len(other) == 1 and char != "ı":
                 assert other in known[char], (char, other)
@@ -423,14 +422,14 @@ class Work:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps = self.operations = 0
-        reached = _regex_moves.Moves.reached
+        reached = moves.Moves.reached
 
-        def counted(moves: _regex_moves.Moves, positions: int) -> int:
+        def counted(made: moves.Moves, positions: int) -> int:
             self.steps += 1
-            self.operations += len(moves.shifts) + len(moves.jumps)
-            return reached(moves, positions)
+            self.operations += len(made.shifts) + len(made.jumps)
+            return reached(made, positions)
 
-        monkeypatch.setattr(_regex_moves.Moves, "reached", counted)
+        monkeypatch.setattr(moves.Moves, "reached", counted)
 
     def of(self, pattern: Pattern, text: str) -> tuple[int, int, int]:
         reading, self.steps, self.operations = Reading(text), 0, 0
@@ -514,7 +513,7 @@ def kept_by(pattern: Pattern) -> int:
 
 
 def test_a_pattern_keeps_no_more_than_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "_BUDGET", 50_000)
+    monkeypatch.setattr(matcher, "_BUDGET", 50_000)
     random = Random(2)
     pattern, reference = compile_pattern("a[^c]{9}b[^c]{3}c$"), re.compile(r"a[^c]{9}b[^c]{3}c\Z")
 
@@ -560,7 +559,7 @@ def test_the_same_set_of_assertions_shares_its_moves() -> None:
 
 
 def test_threads_may_share_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "_BUDGET", 20_000)
+    monkeypatch.setattr(matcher, "_BUDGET", 20_000)
     pattern, reference = compile_pattern(r"\ba[^c]{6}b|日+$"), re.compile(r"\ba[^c]{6}b|日+\Z", re.ASCII)
     random = Random(3)
     texts = ["".join(random.choices("abc 日", k=40)) for _ in range(400)]

@@ -50,7 +50,9 @@ class Snapshot:
         """The decision that every context gets for a flag, if there is one."""
         if key not in self._fixed:
             flag = self._flag(key)
-            self._fixed[key] = fixed(flag) if flag else None
+            if flag is None:
+                return None  # not kept: anybody may ask for any name, and for any number of them
+            self._fixed[key] = fixed(flag)
         return self._fixed[key]
 
     def function(self, key: str) -> Decide | None:

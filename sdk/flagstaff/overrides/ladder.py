@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import ContextVar
 
 from flagstaff.errors import ConfigError
@@ -10,7 +9,6 @@ from flagstaff.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextvars import Token
     from typing import TypeAlias
 
 __all__ = ["Forced", "Overrides", "parse_overrides"]
@@ -33,17 +31,25 @@ class Forced:
 class _Frame:
     """Overrides that one ``with`` block has put on top of others, and whose they are."""
 
-    __slots__ = ("below", "ended", "owner", "token", "wanted")
+    __slots__ = ("below", "ended", "owner", "wanted")
 
     def __init__(self, owner: Overrides, wanted: Mapping[str, Wanted]) -> None:
         self.owner: Overrides = owner
         self.wanted: Mapping[str, Wanted] = wanted
-        self.below: _Frame | None = _top.get()
+        self.below: _Frame | None = _live()
         self.ended: bool = False
-        self.token: Token[_Frame | None] = _top.set(self)
+        _top.set(self)
 
 
 _top: ContextVar[_Frame | None] = ContextVar("flagstaff_overrides", default=None)
+
+
+def _live() -> _Frame | None:
+    """The topmost frame here that has not ended: generators end in any order, and in any task."""
+    frame = _top.get()
+    while frame is not None and frame.ended:
+        frame = frame.below
+    return frame
 
 
 class Overrides:
@@ -69,9 +75,7 @@ class Overrides:
         frame.ended = True
         for name in frame.wanted:
             self._naming[name].discard(frame)
-        # Left in another task than it was entered in, it can't be reset; having ended, it does nothing.
-        with suppress(ValueError):
-            _top.reset(frame.token)
+        _top.set(_live())
 
     def find(self, flag: str) -> Forced | None:
         """What a flag is forced to here and now."""

@@ -1,7 +1,7 @@
-"""The golden vectors of bucketing: what every port must reproduce (the specification is ``sdk/docs/bucketing.md``).
+"""The golden vectors of bucketing: what every port of ``sdk/docs/bucketing.md`` must reproduce.
 
-The packaged file, ``core/vectors-1.json``, is law: ``generate`` made it once, and nothing in it changes. A row
-of a table is what goes in and then what must come out; ``notation`` tells how odd values are written.
+The packaged file, ``core/vectors-1.json``, is law: ``generate`` made it once, and nothing in it changes. A
+row of a table is what goes in, then what must come out; ``notation`` tells how odd values are written.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ VERSION = 1
 """The version of the specification that the vectors belong to."""
 
 _ABOUT = (
-    "Golden vectors of flagstaff's bucketing; sdk/docs/bucketing.md is the specification. A row is what goes in, "
-    'then what must come out. {"int": "42"} is an integer, {"float": "1.0"} a floating-point number, '
-    '{"repeat": ["x", 3]} the text xxx, {"codes": [97, 55296]} a text by its code points; any other value stands for '
-    "itself. An answer of null means that there is none."
+    "Golden vectors of flagstaff's bucketing; the specification is sdk/docs/bucketing.md. A row is what goes "
+    'in, then what must come out. {"int": "42"} is an integer, {"float": "1.0"} a floating-point number, '
+    '{"repeat": ["x", 3]} the text xxx, {"codes": [97, 55296]} a text by its code points; any other value '
+    "stands for itself. An answer of null means that there is none."
 )
 
 _Answer: TypeAlias = Callable[..., list[Any]]
@@ -61,7 +61,7 @@ def generate() -> dict[str, Any]:
     return data
 
 
-def check(data: Mapping[str, Any]) -> list[str]:
+def check(data: Any) -> list[str]:
     """Every difference between vectors and what this installation computes, a sentence each.
 
     FlagstaffError if ``data`` is no set of vectors of this version; RulesError if a document in it is none.
@@ -105,7 +105,9 @@ def _answered(answer: _Answer, given: Sequence[Any]) -> list[Any]:
     return [*map(noted, given), *map(noted, answer(*map(valued, given)))]
 
 
-def _decided(name: str, now: float, document: dict[str, Any], asked: Iterable[Sequence[Any]]) -> dict[str, Any]:
+def _decided(
+    name: str, now: float, document: dict[str, Any], asked: Iterable[Sequence[Any]]
+) -> dict[str, Any]:
     answer = _decider(document, now)
     return {
         "name": name,

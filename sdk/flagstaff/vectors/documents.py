@@ -9,23 +9,27 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, TypeAlias
 
-__all__ = ["scenes"]
+__all__ = ["EDGES", "scenes"]
 
 Asked: TypeAlias = "tuple[str, Any, dict[str, Any]]"
 Scene: TypeAlias = "tuple[str, float, dict[str, Any], Iterable[Asked]]"
 Json: TypeAlias = "dict[str, Any]"
 
 _USERS = [f"user-{number}" for number in range(1, 41)]
+EDGES = ["user-82108", "user-42298", "user-23927", "user-264897", "user-34112", "user-7490"]
+"""Under the salt ``edge`` they have the buckets 0, 24,999, 25,000, 49,999, 50,000 and 99,999."""
+
 _NEW_YEAR = 1_767_225_600
 _DAY = 86_400
 
 
 def scenes() -> Iterator[Scene]:
-    """Name, point in time (seconds since the epoch), document, and the (flag, targeting key, attributes) asked."""
+    """Name, time in seconds since the epoch, document, and what is asked: flag, targeting key, attributes."""
     yield "rollout", _NEW_YEAR, _rollouts(), _everyone(_rollouts())
     for day in (-1, 0, 7, 14):
         yield f"steps, day {day}", _NEW_YEAR + day * _DAY, _steps(), _everyone(_steps(), _USERS[:12])
     yield "split", _NEW_YEAR, _splits(), _everyone(_splits())
+    yield "edges", _NEW_YEAR, _edges(), _everyone(_edges(), EDGES)
     yield "experiment", _NEW_YEAR, _experiments(), _everyone(_experiments(), _USERS[:25])
     yield "layer", _NEW_YEAR, _layers(), _everyone(_layers())
     yield "holdout", _NEW_YEAR, _holdouts(), _everyone(_holdouts())
@@ -117,6 +121,18 @@ def _splits() -> Json:
     )
 
 
+def _edges() -> Json:
+    draw = {"bucket": {"salt": "edge"}, "in": [[25, 50]]}
+    return _document(
+        shared_salts=["edge"],
+        flags={
+            "edge": _choice("abc", {"split": _weights(a=25, b=25, c=50)}),
+            "first": _on_off({"serve": "on", "rollout": 25}, salt="edge"),
+            "second": _on_off({"serve": "on", "when": draw}),
+        },
+    )
+
+
 def _experiments() -> Json:
     experiments = {
         "everyone": _experiment(_THIRDS),
@@ -150,7 +166,7 @@ def _layers() -> Json:
 
 def _holdouts() -> Json:
     experiments = {
-        "button": _experiment(_HALVES),
+        "button": _experiment(_HALVES, pins={"user-2": "b", "user-4": "b"}),
         "colour": _experiment(_THIRDS, traffic=70),
         "price": _experiment(_HALVES, layer="checkout", slots=[[0, 60]]),
         "free": _experiment(_HALVES),
@@ -198,13 +214,35 @@ _EMPLOYED = {"attribute": "employee", "op": "eq", "value": True}
 
 
 def _odd_units() -> Iterator[Asked]:
-    texts = ["user-1", "1", " ", "caf\u00e9", "cafe\u0301", "\U0001f600", "\0", "\ud800", "\udc80x", "x" * 1_000]
-    numbers = [{"int": text} for text in ("0", "1", "-1", "9007199254740993", "123456789012345678901234567890")]
-    nothing = [None, "", True, False, {"float": "1.0"}, {"float": "nan"}, ["user-1"], {"int": {"repeat": ["9", 4_301]}}]
+    texts = [
+        "user-1",
+        "1",
+        " ",
+        "caf\u00e9",
+        "cafe\u0301",
+        "\U0001f600",
+        "\0",
+        "\ud800",
+        "\udc80x",
+        "x" * 1_000,
+    ]
+    numbers = [
+        {"int": text} for text in ("0", "1", "-1", "9007199254740993", "123456789012345678901234567890")
+    ]
+    nothing = [
+        None,
+        "",
+        True,
+        False,
+        {"float": "1.0"},
+        {"float": "nan"},
+        ["user-1"],
+        {"int": {"repeat": ["9", 4_301]}},
+    ]
     yield from product(["user"], [*texts, *numbers, *nothing], [{}])
     yield "user", None, {"employee": True}
     for org in ("acme", "1", 1, -7, 0, "", True, 1.5, None, ["acme"], {"id": "acme"}):
         yield "org", "user-1", {"org_id": org}
     yield "org", "user-1", {}
-    for org in ({"id": "acme"}, {"id": 7}, {"id": None}, {}, "acme", ["id"], {"id": {"id": "acme"}}):
-        yield "path", None, {"org": org}
+    for nested in ({"id": "acme"}, {"id": 7}, {"id": None}, {}, "acme", ["id"], {"id": {"id": "acme"}}):
+        yield "path", None, {"org": nested}

@@ -1,8 +1,8 @@
 """How the vectors write what JSON can't say, or what not every language reads alike.
 
-``{"int": "42"}`` is an integer of any size, ``{"float": "1.0"}`` a floating-point number, ``{"repeat": ["x", 3]}``
-the text ``xxx``, ``{"codes": [97, 55296]}`` a text by its code points: so are texts with lone surrogates written,
-which many a JSON reader refuses. Every other value stands for itself.
+``{"int": "42"}`` is an integer of any size, ``{"float": "1.0"}`` a floating-point number,
+``{"repeat": ["x", 3]}`` the text ``xxx`` and ``{"codes": [97, 55296]}`` a text by its code points: texts with
+lone surrogates are written so, since many a JSON reader refuses them. Any other value stands for itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def _whole(digits: str) -> int:
     if len(digits) <= _LONG:
         return int(digits)
     half = len(digits) // 2
-    return _whole(digits[:half]) * 10 ** (len(digits) - half) + _whole(digits[half:])
+    power: int = 10 ** (len(digits) - half)
+    return _whole(digits[:half]) * power + _whole(digits[half:])
 
 
 def noted(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._regex_nodes import Chars, Compound, Firsts, Node
+from .nodes import Chars, Compound, Firsts, Node
 
 __all__ = ["Moves", "in_order"]
 

@@ -17,10 +17,10 @@ The syntax is RE2's (https://github.com/google/re2/wiki/Syntax), close to RFC 94
   be there and makes no difference.
 
 ``\d \w \s \b`` and the POSIX classes are ASCII; ``\s`` holds the vertical tab. ``i`` goes by simple case
-folding, one character for one (see ``_regex_charset.relatives``), and leaves ``\d \w \s`` as they are.
+folding, one character for one (see ``charset.relatives``), and leaves ``\d \w \s`` as they are.
 Characters are code points, lone surrogates among them. Look-around, back-references, atomic groups,
 possessive repetition, conditionals and ``\p`` are refused, as are patterns beyond the limits of size, count
-and depth (see ``_regex_parser``).
+and depth (see ``parser``).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from ._regex_charset import NEWLINE, WORD, Ranges
-from ._regex_moves import Moves, in_order
-from ._regex_nodes import (
+from .charset import NEWLINE, WORD, Ranges
+from .moves import Moves, in_order
+from .nodes import (
     ANYWHERE,
     EDGE,
     LINE_END,
@@ -45,7 +45,7 @@ from ._regex_nodes import (
     Node,
     boundary,
 )
-from ._regex_parser import parse
+from .parser import parse
 
 __all__ = ["Pattern", "compile_pattern"]
 

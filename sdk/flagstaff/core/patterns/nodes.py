@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
-from ._regex_charset import Ranges
+from .charset import Ranges
 
 __all__ = [
     "ANYWHERE",

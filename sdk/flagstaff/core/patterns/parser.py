@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ._regex_charset import ESCAPES, NEWLINE, POSIX, Ranges, invert, relatives, union
-from ._regex_nodes import (
+from .charset import ESCAPES, NEWLINE, POSIX, Ranges, invert, relatives, union
+from .nodes import (
     LINE_END,
     LINE_START,
     NOT_WORD_EDGE,

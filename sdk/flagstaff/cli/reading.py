@@ -1,0 +1,112 @@
+"""Rules from where a command was told: a file, standard input, or a server."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flagstaff.cli.output import Impossible, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagstaff.client import Client
+    from flagstaff.formats.native import Loaded
+    from flagstaff.sources import Publish
+
+__all__ = ["client_of", "read_file", "read_rules", "suffix_option"]
+
+STDIN = "-"
+_POLL_SECONDS = 30.0
+
+
+def suffix_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--suffix``."""
+    return click.option(
+        "--suffix",
+        type=click.Choice(["json", "toml", "yaml"]),
+        help="What standard input is written in; without it, JSON if it begins with {, else TOML.",
+    )(function)
+
+
+def read_rules(where: str, suffix: str | None) -> Loaded:
+    """The rules at a path, at ``-`` or at a server's address. RulesError, ConfigError, Impossible."""
+    if where.lower().startswith(("http://", "https://")):
+        return _fetch(where)
+    return read_file(where, suffix)
+
+
+def read_file(path: str, suffix: str | None) -> Loaded:
+    """The rules in a file or in standard input. RulesError, ConfigError."""
+    from flagstaff.formats import load
+    from flagstaff.sources.file import load_file
+
+    if path != STDIN:
+        return load_file(path)
+    data = click.get_binary_stream("stdin").read()
+    guessed = "json" if data.lstrip().startswith(b"{") else "toml"
+    return load(data, suffix=f".{suffix or guessed}", source="standard input")
+
+
+def _fetch(url: str) -> Loaded:
+    """Asks a server once, as a client would, and says why if no rules come back."""
+    from flagstaff.net.http import Http
+    from flagstaff.runtime.clock import SystemClock
+    from flagstaff.settings import Settings, base_url
+    from flagstaff.sources.http import HttpSource
+
+    settings = Settings(
+        key=None, poll_interval=None, flush_interval=None, default_poll_interval=_POLL_SECONDS
+    )
+    http, arrived = Http(), list[Any]()
+    source = HttpSource(
+        base_url("URL", url),
+        key=settings.key,
+        http=http,
+        format="native",
+        clock=SystemClock(),
+        interval=_POLL_SECONDS,
+    )
+    try:
+        _ask(source.attach(arrived.append))
+    finally:
+        http.close()
+    if not arrived:
+        raise Impossible(source.fault or f"{url} sent no rules")
+    for problem in arrived[0].warnings:
+        warn(str(problem))
+    loaded: Loaded = arrived[0]
+    return loaded
+
+
+def _ask(machine: Any) -> None:
+    job = machine.next(0.0)
+    try:
+        answer = machine.perform(job)
+    except Exception as error:  # noqa: BLE001 - the machine makes a sentence of whatever it is
+        answer = error
+    machine.done(job, answer, 0.0)
+
+
+class _Given:
+    """A source that has its rules already."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.fault: str | None = None
+        self.checked: float | None = None
+        self._loaded = loaded
+
+    def describe(self) -> str:
+        return "rules at hand"
+
+    def attach(self, publish: Publish) -> None:
+        publish(self._loaded)
+
+
+def client_of(loaded: Loaded) -> Client:
+    """A client that decides by these rules and sends nothing; the environment's overrides hold."""
+    from flagstaff.client import Client
+
+    return Client(_Given(loaded), events=None)

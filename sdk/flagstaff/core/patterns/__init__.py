@@ -1,0 +1,6 @@
+"""Regular expressions whose time is linear in the text: pattern to nodes to automaton to matcher."""
+
+from __future__ import annotations
+
+from .matcher import Pattern as Pattern
+from .matcher import compile_pattern as compile_pattern

@@ -1,0 +1,326 @@
+"""What people force: in code, in this thread or task only, and by the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from flagstaff import ConfigError, Context, FlagstaffError, OverrideError, Reason
+from flagstaff.shell import Shell
+from tests.client.lab import Basket, Maker, Server, document, eventually, tagged
+
+USER = Context("user-1")
+
+
+@pytest.fixture
+def flags(make: Maker) -> Shell:
+    return make.from_document().flags
+
+
+# -- with blocks -------------------------------------------------------------------------------------------
+
+
+def test_an_override_holds_within_its_block(flags: Shell) -> None:
+    before = flags.decide("checkout-cta", USER)
+
+    with flags.override({"checkout-cta": "urgent", "new-checkout": True}, greeting="plain"):
+        decision = flags.decide("checkout-cta", USER)
+        assert (decision.value, decision.variant, decision.enabled) == ("Buy now", "urgent", True)
+        assert (decision.reason, decision.experiment, decision.rule) == (Reason.OVERRIDE, None, None)
+        assert decision.metadata["override"] == "override"
+        assert flags.enabled("new-checkout", USER)
+        assert flags.variant("new-checkout", USER) == "on"
+        assert flags.value("checkout-cta", USER, "") == "Buy now"
+        assert flags.decide("greeting").reason is Reason.OVERRIDE
+        assert flags.decide("banner").reason is Reason.STATIC
+
+    assert flags.decide("checkout-cta", USER) == before
+
+
+def test_an_override_ends_with_its_block_even_when_that_raises(flags: Shell) -> None:
+    with pytest.raises(ZeroDivisionError), flags.override(banner=False):
+        assert not flags.enabled("banner")
+        raise ZeroDivisionError
+
+    assert flags.enabled("banner")
+
+
+def test_the_inner_override_wins_and_the_outer_one_comes_back(flags: Shell) -> None:
+    with flags.override(banner=False):
+        with flags.override(banner=True), flags.override(greeting="plain"):
+            assert flags.enabled("banner")
+            assert flags.decide("greeting").reason is Reason.OVERRIDE
+        assert flags.decide("banner").reason is Reason.OVERRIDE
+        assert not flags.enabled("banner")
+        assert flags.decide("greeting").reason is Reason.STATIC
+    assert flags.decide("banner").reason is Reason.STATIC
+
+
+def test_an_override_keeps_the_metadata_of_the_flag(make: Maker) -> None:
+    rules = document(flags={"banner": {"metadata": {"ticket": "SHOP-1"}}})
+    flags = make.from_document(rules).flags
+
+    with flags.override(banner="on"):
+        assert dict(flags.decide("banner").metadata) == {"ticket": "SHOP-1", "override": "override"}
+
+
+def test_a_type_mismatch_is_told_of_an_override_too(flags: Shell) -> None:
+    with flags.override({"page-size": "large"}):
+        assert flags.value("page-size", USER, 1) == 50
+        assert flags.decide("page-size", USER, "x").reason is Reason.TYPE_MISMATCH
+
+
+def test_true_and_false_stand_for_the_variants_with_these_values(make: Maker) -> None:
+    rules = document(flags={"dark": {"variants": {"no": False, "yes": True, "one": 1}, "default": "one"}})
+    flags = make.from_document(rules).flags
+
+    with flags.override(dark=True):
+        assert flags.variant("dark") == "yes"
+    with flags.override(dark=False):
+        assert flags.variant("dark") == "no"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"checkout-ct": "urgent"}, "override: no such flag: checkout-ct; did you mean checkout-cta?"),
+        (
+            {"checkout-cta": "urgant"},
+            "override: no such variant of checkout-cta: urgant; did you mean urgent?",
+        ),
+        (
+            {"checkout-cta": True},
+            "override: no such variant of checkout-cta: True; there are control, urgent",
+        ),
+        ({"page-size": 20}, "override: no such variant of page-size: 20; there are small, large"),
+        ({"page-size": ["small"]}, "override: no such variant of page-size: ['small']; there are small, large"),
+    ],
+)
+def test_an_override_that_nothing_can_serve_is_refused(flags: Shell, wanted: Any, message: str) -> None:
+    with pytest.raises(OverrideError) as caught, flags.override({"banner": False} | wanted):
+        pytest.fail("it must not be entered")
+
+    assert str(caught.value) == message
+    assert isinstance(caught.value, FlagstaffError)
+    assert flags.enabled("banner")
+
+
+def test_an_override_of_one_client_does_not_touch_another(make: Maker) -> None:
+    first, second = make.from_document().flags, make.from_document().flags
+
+    with first.override(banner=False), second.override(greeting="plain"):
+        assert not first.enabled("banner")
+        assert second.enabled("banner")
+        assert first.decide("greeting").reason is Reason.STATIC
+
+
+def test_an_override_outlasts_new_rules_and_serves_their_values(server: Server, make: Maker) -> None:
+    server.rules = tagged(document(), '"1"')
+    driver = make(server.url, events=None, poll_interval=0.1)
+    assert driver.wait_ready()
+    flags = driver.flags
+
+    with flags.override({"checkout-cta": "urgent", "greeting": "plain"}):
+        newer = document()
+        newer["flags"]["checkout-cta"]["variants"]["urgent"] = "Now!"
+        del newer["flags"]["greeting"]
+        server.rules = tagged(newer, '"2"')
+        eventually(lambda: flags.value("checkout-cta", USER) == "Now!")
+        assert flags.decide("checkout-cta", USER).reason is Reason.OVERRIDE
+        assert flags.decide("greeting", USER).reason is Reason.FLAG_NOT_FOUND
+
+
+def test_before_rules_arrive_any_override_may_be_made_and_forces_nothing(server: Server, make: Maker) -> None:
+    flags = make(server.url, events=None).flags
+
+    with flags.override({"no-such-flag": "x", "banner": ["x"]}):  # type: ignore[dict-item]
+        assert flags.decide("no-such-flag").reason is Reason.NOT_READY
+        assert flags.decide("banner").reason is Reason.NOT_READY
+
+
+# -- whose override it is -----------------------------------------------------------------------------------
+
+
+def test_other_threads_see_nothing_of_an_override(flags: Shell) -> None:
+    with ThreadPoolExecutor(1) as pool, flags.override(banner=False):
+        assert pool.submit(flags.enabled, "banner").result()
+        assert not pool.submit(copy_context().run, flags.enabled, "banner").result()
+        assert not flags.enabled("banner")
+
+
+def test_two_threads_force_the_same_flag_differently(flags: Shell) -> None:
+    meeting, variants = threading.Barrier(2), {}
+
+    def force(variant: str) -> None:
+        with flags.override({"page-size": variant}):
+            meeting.wait(20)
+            variants[variant] = flags.variant("page-size")
+            meeting.wait(20)
+
+    threads = [threading.Thread(target=force, args=[variant]) for variant in ("small", "large")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert variants == {"small": "small", "large": "large"}
+
+
+def test_a_task_inherits_an_override_and_keeps_its_own_to_itself(flags: Shell) -> None:
+    async def inner() -> list[bool]:
+        seen = [flags.enabled("banner")]
+        with flags.override(banner=True):
+            await asyncio.sleep(0)
+            seen.append(flags.enabled("banner"))
+        return [*seen, flags.enabled("banner")]
+
+    async def outer() -> list[bool]:
+        with flags.override(banner=False):
+            task = asyncio.create_task(inner())
+            while not task.done():
+                assert not flags.enabled("banner")
+                await asyncio.sleep(0)
+            return task.result()
+
+    assert asyncio.run(outer()) == [False, True, False]
+
+
+def test_an_override_counts_in_a_thread_that_a_task_awaits(flags: Shell) -> None:
+    async def main() -> bool:
+        with flags.override(banner=False):
+            return await asyncio.to_thread(flags.enabled, "banner")
+
+    assert not asyncio.run(main())
+
+
+def test_an_override_in_a_generator_ends_with_it(flags: Shell) -> None:
+    def overridden() -> Iterator[bool]:
+        with flags.override(banner=False):
+            yield flags.enabled("banner")
+            yield flags.enabled("banner")
+
+    steps = overridden()
+    assert next(steps) is False
+    steps.close()
+
+    assert flags.enabled("banner")
+
+
+def test_overrides_of_generators_that_end_out_of_order_end_all_the_same(flags: Shell) -> None:
+    def overridden(variant: str) -> Iterator[None]:
+        with flags.override({"page-size": variant}):
+            yield
+
+    first, second = overridden("small"), overridden("large")
+    next(first)
+    next(second)
+    first.close()
+    assert flags.variant("page-size") == "large"
+    second.close()
+
+    assert flags.decide("page-size").reason is Reason.STATIC
+
+
+def test_an_override_that_another_task_leaves_is_over_everywhere(flags: Shell) -> None:
+    async def overridden() -> AsyncIterator[bool]:
+        with flags.override(banner=False):
+            yield flags.enabled("banner")
+
+    async def main() -> bool:
+        steps = overridden()
+        assert not await anext(steps)
+        assert not flags.enabled("banner")  # a generator has no context of its own
+        await asyncio.create_task(steps.aclose())  # type: ignore[attr-defined]
+        return flags.enabled("banner")
+
+    assert asyncio.run(main())
+
+
+def test_an_override_that_is_over_pins_no_client(make: Maker) -> None:
+    flags = make.kind.from_document(document())
+    with flags.override(banner=False):
+        pass
+    gone = weakref.ref(flags)
+
+    del flags
+    gc.collect()
+
+    assert gone() is None
+
+
+# -- the environment ---------------------------------------------------------------------------------------
+
+
+def test_the_environment_forces_variants(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", " checkout-cta=urgent , banner = off,, ")
+    driver = make.from_document(events=Basket())
+    flags = driver.flags
+
+    decision = flags.decide("checkout-cta", USER)
+
+    assert (decision.variant, decision.reason) == ("urgent", Reason.OVERRIDE)
+    assert decision.metadata["override"] == "environment"
+    assert not flags.enabled("banner")
+    assert flags.status().problems == ()
+    assert flags.stats()["accepted"] == 0
+    assert "forced to urgent by environment" in str(flags.explain("checkout-cta"))
+
+
+def test_code_is_stronger_than_the_environment(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", "banner=off")
+    flags = make.from_document().flags
+
+    with flags.override(banner=True):
+        assert flags.decide("banner").metadata["override"] == "override"
+        assert flags.enabled("banner")
+    assert not flags.enabled("banner")
+
+
+@pytest.mark.parametrize("text", ["banner", "banner=", "=on", "banner=on,page-size", "="])
+def test_a_malformed_variable_is_refused_at_once(
+    make: Maker, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", text)
+
+    with pytest.raises(ConfigError, match="must read flag=variant,flag=variant") as caught:
+        make.from_document()
+
+    assert caught.value.setting == "FLAGSTAFF_OVERRIDES"
+
+
+def test_an_override_of_the_environment_that_forces_nothing_is_reported(
+    make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", "baner=on,checkout-cta=urgant,greeting=plain")
+    flags = make.from_document().flags
+
+    assert flags.status().problems == (
+        "FLAGSTAFF_OVERRIDES: no such flag: baner; did you mean banner?",
+        "FLAGSTAFF_OVERRIDES: no such variant of checkout-cta: urgant; did you mean urgent?",
+    )
+    assert flags.decide("checkout-cta", USER).reason is Reason.SPLIT
+    assert flags.decide("baner").reason is Reason.FLAG_NOT_FOUND
+    assert flags.decide("greeting").reason is Reason.OVERRIDE
+
+
+def test_a_report_ends_when_new_rules_have_the_flag(
+    server: Server, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", "coming-soon=on")
+    server.rules = tagged(document(), '"1"')
+    driver = make(server.url, events=None, poll_interval=0.1)
+    assert driver.wait_ready()
+    assert len(driver.flags.status().problems) == 1
+
+    server.rules = tagged(document(flags={"coming-soon": {}}), '"2"')
+
+    eventually(lambda: driver.flags.enabled("coming-soon"))
+    assert driver.flags.status().problems == ()
