@@ -8,7 +8,6 @@ with what it should hold. Exit code 1 if anything is off.
 from __future__ import annotations
 
 import argparse
-import math
 import multiprocessing
 import os
 import signal
@@ -16,29 +15,24 @@ import sys
 import tempfile
 import threading
 import time
-import timeit
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-import mmh3
-from verify import Row, expected_exposures, shares, stored_exposures
-from visitors import PINNED, buy, visit, visitor, visits, visits_to
+from report import Progress, Report, Run, report_costs, report_exposures, report_shares, report_workers
+from visitors import PINNED, buy, visit, visits, visits_to
 
 from flagstaff import Client
-from flagstaff.server import EventStore, serve
+from flagstaff.server import serve
 from flagstaff.sources.file import load_file
 
 RULES = Path(__file__).with_name("rules.toml")
-MAX_DEVIATION = 4.5  # standard errors; one table in ten thousand would have such a row by chance
-MAX_QUEUED = (
-    4_000  # a worker's queue holds 10,000 events, and this one does in seconds what others do in a day
-)
+MAX_QUEUED = 4_000  # a client's queue holds 10,000 events, and a day's visitors come within seconds here
 PATIENCE = 60.0  # seconds without a sign of life from anybody
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -123,38 +117,28 @@ def _without_ctrl_c() -> Iterator[None]:
 # -- the run ---------------------------------------------------------------------------------------
 
 
-class Outcome(NamedTuple):
-    """What the workers told."""
-
-    met: Counter[tuple[str, str | None]]
-    stats: dict[int, Any]
-
-
-def run_workers(url: str, workers: int, visitors: int) -> Outcome:
+def run_workers(url: str, workers: int, run: Run) -> None:
     """Serve all visitors; Failure if a worker does not come to its end."""
-    outcome = Outcome(Counter(), {})
     with ExitStack() as stack:
         reports = {
-            stack.enter_context(process(f"worker {number}", work, url, workers, visitors, number)): number
+            stack.enter_context(process(f"worker {number}", work, url, workers, run.visitors, number)): number
             for number in range(1, workers + 1)
         }
-        progress = Progress(visits(workers, visitors))
+        progress = Progress(visits(workers, run.visitors))
         while reports:
             ready = wait(list(reports), timeout=PATIENCE)
             if not ready:
                 raise Failure(f"no worker has stirred for {PATIENCE:g} seconds")
-            for report in ready:
-                number = reports[report]
+            for report, number in [each for each in reports.items() if each[0] in ready]:
                 said = _receive(report, f"worker {number}")
                 if isinstance(said, int):
                     progress.add(said)
                     continue
                 met, stats = said
-                outcome.met.update(met)
-                outcome.stats[number] = stats
+                run.met.update(met)
+                run.stats[number] = stats
                 del reports[report]
         progress.end()
-    return outcome
 
 
 def _receive(report: Connection, name: str) -> Any:
@@ -162,29 +146,6 @@ def _receive(report: Connection, name: str) -> Any:
         return report.recv()
     except EOFError:
         raise Failure(f"the process {name} ended before it was done") from None
-
-
-class Progress:
-    """Says how far it is: on one line of a terminal, else now and then."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = self._said = 0
-        self._terminal = sys.stdout.isatty()
-
-    def add(self, count: int) -> None:
-        self._done += count
-        text = f"  {self._done:,} of {self._total:,} visits"
-        if self._terminal:
-            print(f"\r{text}", end="", flush=True)
-        elif self._done - self._said >= self._total / 5:
-            self._said = self._done
-            print(text, flush=True)
-
-    def end(self) -> None:
-        self.add(self._total - self._done)
-        if self._terminal:
-            print()
 
 
 def flip_the_kill_switch(url: str, rules: Path) -> float:
@@ -207,149 +168,29 @@ def _rewrite(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def costs() -> Iterator[tuple[str, float]]:
-    """Nanoseconds of a call, beside those of one hash."""
-    contexts = [visitor(number).context() for number in range(1_000)]
-    texts = [f"checkout-cta:{context.targeting_key}" for context in contexts]
-    yield "mmh3.hash(text), for comparison", _cost(mmh3.hash, texts)
-    with Client.from_file(RULES) as client, Client.from_file(RULES, events=_Nowhere()) as measuring:
-        yield 'enabled("payments"): a switch', _cost(partial(client.enabled, "payments"), contexts)
-        yield 'enabled("new-checkout"): a rollout', _cost(partial(client.enabled, "new-checkout"), contexts)
-        yield (
-            'variant("checkout-cta"): an experiment',
-            _cost(partial(client.variant, "checkout-cta"), contexts),
-        )
-        yield "  and its exposure, known already", _cost(partial(measuring.variant, "checkout-cta"), contexts)
-
-
-def _cost(call: Callable[[Any], object], subjects: list[Any]) -> float:
-    def once() -> None:
-        for subject in subjects:
-            call(subject)
-
-    return min(timeit.repeat(once, number=20, repeat=5)) / 20 / len(subjects) * 1e9
-
-
-class _Nowhere:
-    def send(self, events: object) -> None:
-        pass
-
-
-# -- the report ------------------------------------------------------------------------------------
-
-
-class Report:
-    """What is printed, and whether all of it is as it should be."""
-
-    def __init__(self) -> None:
-        self.wrong = False
-
-    def head(self, text: str) -> None:
-        print(f"\n{text}")
-
-    def line(self, text: str) -> None:
-        print(f"  {text}")
-
-    def check(self, sentence: str, ok: bool) -> None:
-        self.wrong |= not ok
-        print(f"  {'ok' if ok else 'WRONG':<7}{sentence}")
-
-    def table(self, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: int = 1) -> None:
-        """A table whose first ``left`` columns are text and whose others are numbers."""
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        for row in (head, *rows):
-            cells = [
-                cell.ljust(width) if index < left else cell.rjust(width)
-                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            self.line("  ".join(cells).rstrip())
-
-
-def report_shares(report: Report, rows: list[Row]) -> None:
-    report.head("What each variant got, beside what it should have got")
-    head = ("flag", "variant", "whom", "units", "share", "expected", "got", "deviation")
-    shown = [
-        (row.flag, row.variant, row.whom, f"{row.units:,}", f"{row.chance:.2%}", f"{row.due:,.0f}",
-         f"{row.got:,}", f"{row.deviation:+.2f} se")
-        for row in rows
-    ]  # fmt: skip
-    report.table(head, shown, left=3)
-    worst = max((abs(row.deviation) for row in rows), default=math.inf)
-    report.check(f"no share is more than {MAX_DEVIATION} standard errors off", worst <= MAX_DEVIATION)
-
-
-def report_exposures(report: Report, outcome: Outcome, events: Path, visitors: int) -> None:
-    report.head("Exposures")
-    stored = stored_exposures(events)
-    expected = expected_exposures(RULES, visitors)
-    orders = sum(visitor(number).buys for number in range(visitors))
-    with EventStore(events) as store:
-        count = store.count()
-        missing = sum(gap.missing for gap in store.gaps())
-        tracks = [(track.event, track.count) for track in store.tracks()]
-    sent = sum(stats["delivered"] for stats in outcome.stats.values())
-    report.line(f"{sent:,} events sent; {count:,} stored; {sent - count:,} recognised as already there")
-    report.check(
-        f"{len(stored):,} exposures stored are the {len(expected):,} decided offline, one by one",
-        stored.keys() == expected,
-    )
-    report.check("none of them is stored twice", all(times == 1 for times in stored.values()))
-    report.check(f"all {orders:,} orders are stored, each once", tracks == [("order-placed", orders)])
-    report.check("no number is missing in what any worker sent", missing == 0)
-
-
-def report_workers(report: Report, stats: dict[int, Any]) -> None:
-    report.head("Workers")
-    ledgers = [(worker, *_ledger(counts)) for worker, counts in sorted(stats.items())]
-    report.table(
-        ("worker", "accepted", "delivered", "pending", "dropped"),
-        [tuple(f"{number:,}" for number in ledger) for ledger in ledgers],
-    )
-    report.check(
-        "accepted = delivered + pending + dropped, everywhere",
-        all(accepted == sum(rest) for _, accepted, *rest in ledgers),
-    )
-    kept = sum(pending + dropped for *_, pending, dropped in ledgers)
-    report.check("nothing is pending, nothing was dropped", kept == 0)
-
-
-def _ledger(counts: Any) -> tuple[int, int, int, int]:
-    dropped = sum(counts["dropped"].values())
-    return counts["accepted"], counts["delivered"], counts["pending"], dropped
-
-
-def report_costs(report: Report) -> None:
-    report.head("What an evaluation costs in this process")
-    measured = list(costs())
-    base = measured[0][1]
-    rows = [(what, f"{cost:,.0f} ns", f"{cost / base:.1f}") for what, cost in measured]
-    report.table(("call", "time", "hashes"), rows)
-
-
 # -- the program -----------------------------------------------------------------------------------
 
 
-def run(workers: int, visitors: int, folder: Path) -> int:
-    rules, events = folder / RULES.name, folder / "events.db"
+def demonstrate(workers: int, visitors: int, folder: Path) -> bool:
+    """Run the shop, and print how it went; whether all was as it should be."""
+    rules, run = folder / RULES.name, Run(RULES, folder / "events.db", visitors)
     rules.write_text(RULES.read_text())
-    report = Report()
-    with process("server", serve_rules, rules, events) as server:
+    with process("server", serve_rules, rules, run.events) as server:
         url = _receive(server, "server")
         print(f"{visitors:,} visitors, {workers} web workers, one server at {url}", flush=True)
         began = time.perf_counter()
-        outcome = run_workers(url, workers, visitors)
+        run_workers(url, workers, run)
         print(f"  done in {time.perf_counter() - began:.1f} s")
         seconds = flip_the_kill_switch(url, rules)
-    now = time.time()
-    stored = stored_exposures(events)
-    report_shares(report, list(shares(load_file(RULES).rules, now, visitors, outcome.met, stored)))
-    report_exposures(report, outcome, events, visitors)
-    report_workers(report, outcome.stats)
+    report = Report()
+    report_shares(report, run)
+    report_exposures(report, run)
+    report_workers(report, run)
     report.head("The kill switch")
-    report.check(f"switched off in the rules file, payments were off in a client {seconds:.1f} s later", True)
-    report_costs(report)
-    print(f"\n{'Something is off.' if report.wrong else 'All is as it should be.'}")
-    return 1 if report.wrong else 0
+    report.line(f"switched off in the rules file, payments were off in a client {seconds:.1f} s later")
+    report_costs(report, run)
+    print("\nSomething is off." if report.wrong else "\nAll is as it should be.")
+    return not report.wrong
 
 
 def main() -> int:
@@ -362,7 +203,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="flagstaff-demo-") as folder:
         try:
-            return run(given.workers, given.visitors, Path(folder))
+            return 0 if demonstrate(given.workers, given.visitors, Path(folder)) else 1
         except Failure as failure:
             print(f"\nFailed: {failure}", file=sys.stderr)
             return 1

@@ -128,14 +128,14 @@ def shares(
     stored: Collection[Exposure],
 ) -> Iterator[Row]:
     """A row for each variant that is drawn; measured ones are counted at the collector, others where met."""
-    measured = Counter((exposure.flag, exposure.variant) for exposure in stored)
+    measured: Counter[tuple[str, str | None]] = Counter()
+    measured.update((exposure.flag, exposure.variant) for exposure in stored)
     everyone = [visitor(number) for number in range(visitors) if number != PINNED]
     for group in GROUPS:
         units = len({group.unit(who) for who in everyone} - {None})
         on = 1.0 if group.after is None else _chances(rules, group.after, now)["on"]
-        counts: Mapping[tuple[str, str | None], int] = met
-        if isinstance(rules.flags[group.flag].rules[-1].outcome, Experiment):
-            counts = measured
+        is_measured = isinstance(rules.flags[group.flag].rules[-1].outcome, Experiment)
+        counts = measured if is_measured else met
         for variant, chance in _chances(rules, group.flag, now).items():
             got = counts.get((group.flag, variant), 0)
             yield Row(group.flag, variant, group.whom, units, on * chance, got)

@@ -101,7 +101,7 @@ def test_true_and_false_stand_for_the_variants_with_these_values(make: Maker) ->
             "override: no such variant of checkout-cta: True; there are control, urgent",
         ),
         ({"page-size": 20}, "override: no such variant of page-size: 20; there are small, large"),
-        ({"page-size": ["small"]}, "override: no such variant of page-size: ['small']; there are small, large"),
+        ({"page-size": ["small"]}, "override: no such variant of page-size: ['small']; did you mean small?"),
     ],
 )
 def test_an_override_that_nothing_can_serve_is_refused(flags: Shell, wanted: Any, message: str) -> None:

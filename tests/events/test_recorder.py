@@ -128,8 +128,11 @@ def test_a_unit_that_is_no_text_raises_nothing(line: Pipeline, make: Callable[[]
 def test_a_surprise_is_logged_once_and_without_its_content(
     line: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in range(3):
-        line.recorder.expose(Arm(), ["secret"])  # type: ignore[arg-type]
+    def fail() -> None:
+        raise RuntimeError("secret")
+
+    line.recorder._on_append = fail
+    line.expose("a", "b")
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "secret" not in caplog.text

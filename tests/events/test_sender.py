@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 
 import pytest
 
 from flagstaff.events.sender import Delivery
+from flagstaff.net.http import Http
 from tests.events.conftest import MakePipeline
-from tests.events.lab import KEY, NOON, Answer, Arm, Collector, FakeClock, Pipeline, request_to
+from tests.events.lab import KEY, NOON, Answer, Arm, Collector, FakeClock, Pipeline, over_http
 from tests.net.badserver import answer, cut, redirect, serving
 
 # -- when ----------------------------------------------------------------------------------------------
@@ -151,7 +153,9 @@ def test_during_a_flush_a_backoff_is_short_and_afterwards_long_again(
     assert clock.now == 1002.0
     pipeline.step()
     clock.turn(0.3)
-    assert pipeline.step() > 1.0
+    rest = pipeline.step()
+    assert isinstance(rest, float)
+    assert rest > 1.0
 
 
 def test_a_flush_does_not_make_a_server_angry(
@@ -162,8 +166,8 @@ def test_a_flush_does_not_make_a_server_angry(
     pipeline.sender.flush(60.0)
     pipeline.step()
 
-    assert pipeline.step() == 7.5  # half of the first second of jitter on top
-    clock.turn(7.5)
+    assert pipeline.step() == 7.0
+    clock.turn(7.0)
     pipeline.step()
 
     assert collector.units == ["a"]
@@ -188,7 +192,8 @@ def test_a_batch_is_gzipped_cloud_events_with_the_key(
 
 @pytest.mark.parametrize(
     "failure",
-    [Answer(status) for status in (100 + 301, 403, 404, 408, 410, 429, 500, 502, 503, 599)] + [Answer(hang_up=True)],
+    [Answer(status) for status in (401, 403, 404, 408, 410, 429, 500, 502, 503, 599)]
+    + [Answer(hang_up=True)],
     ids=lambda failure: f"{failure.status}{' hang up' if failure.hang_up else ''}",
 )
 def test_whatever_goes_wrong_the_same_bytes_come_again(
@@ -203,7 +208,7 @@ def test_whatever_goes_wrong_the_same_bytes_come_again(
 
     assert len(set(collector.bodies[:3])) == 1
     assert collector.units == ["a", "b"]
-    assert pipeline.sender.fault is None
+    assert not pipeline.sender.fault
     assert pipeline.ledger.snapshot() == {
         "accepted": 2,
         "delivered": 2,
@@ -218,7 +223,7 @@ def test_no_failure_is_final(pipeline: Pipeline, clock: FakeClock, collector: Co
     pipeline.expose("a")
     pipeline.run(clock, 86_400.0)
 
-    assert 100 < len(collector.bodies)
+    assert len(collector.bodies) > 100
     assert collector.units == ["a"]
 
 
@@ -250,19 +255,23 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     pipeline.expose("secret-user")
     pipeline.run(clock, 600.0)
 
-    assert [record.levelname for record in caplog.records if record.name == "flagstaff.events"] == ["WARNING", "INFO"]
+    assert [record.levelname for record in caplog.records if record.name == "flagstaff.events"] == [
+        "WARNING",
+        "INFO",
+    ]
     ours = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("flagstaff"))
     assert KEY not in ours
     assert "secret-user" not in ours
 
 
-def test_servers_that_are_no_collectors_change_nothing(make: MakePipeline, clock: FakeClock) -> None:
-    pipeline = make()
-    pipeline.expose("a")
-    with serving(cut(b""), redirect("http://127.0.0.2/"), redirect("/x"), answer(b"<html>" * 99, 404)) as server:
-        pipeline.sender._transport._request_for = request_to(server.url)
-        for kind in ["network", "redirect", "redirect", "404"]:
-            pipeline.run(clock, 61.0 if kind != "network" else 5.0)
+def test_servers_that_are_no_collectors_change_nothing(clock: FakeClock, http: Http) -> None:
+    strangers = [cut(b""), redirect("http://127.0.0.2/"), redirect("/x"), answer(b"<html>" * 99, 404)]
+    with serving(*strangers) as server:
+        pipeline = Pipeline(over_http(server.url, clock, http), clock)
+        pipeline.expose("a")
+        for visits in range(1, 5):
+            while len(server.visits) < visits:
+                pipeline.run(clock, 1.0)
             assert pipeline.sender.fault
             assert pipeline.spool.pending == 1
 
@@ -289,12 +298,10 @@ def test_poison_is_found_and_set_aside_and_all_others_arrive(
     assert (counts["delivered"], counts["dropped"]) == (8 - len(poison), {"rejected": len(poison)})
     assert [json_of(record)["subject"] for (record, _, _), _ in pipeline.spool.aside] == poison
     assert pipeline.balanced()
-    assert pipeline.sender.fault is None
+    assert not pipeline.sender.fault
 
 
 def json_of(record: bytes) -> dict[str, object]:
-    import json
-
     decoded: dict[str, object] = json.loads(record)
     return decoded
 
@@ -306,7 +313,7 @@ def test_the_search_for_poison_is_a_bisection(
     pipeline.expose(*units(500))
     pipeline.run(clock, 5.0)
 
-    assert len(collector.bodies) <= 2 * 9 + 1
+    assert len(collector.bodies) <= 1 + 2 * 9 + 1  # the whole, the halves, and the loss
     assert len(collector.units) == 499
 
 
@@ -319,7 +326,7 @@ def test_a_batch_that_is_too_large_is_halved(
 
     assert collector.units == units(16)
     assert pipeline.ledger.snapshot()["dropped"] == {}
-    assert pipeline.sender.fault is None
+    assert not pipeline.sender.fault
 
 
 def test_batches_stay_small_after_a_refusal_for_their_size(
@@ -459,7 +466,7 @@ def test_a_loss_record_that_is_refused_alone_waits_for_company(
     pipeline.run(clock, 100.0)
 
     assert collector.units == ["a"]
-    assert pipeline.sender.fault is None
+    assert not pipeline.sender.fault
     assert pipeline.sender.idle
 
 
@@ -546,5 +553,3 @@ def test_a_wall_clock_that_jumps_changes_no_schedule(
     pipeline.step()
 
     assert collector.units == ["a"]
-
-

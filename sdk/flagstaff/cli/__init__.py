@@ -1,4 +1,4 @@
-"""The ``flagstaff`` command. Needs the extra ``cli`` (click, rich), which is imported only when the command runs."""
+"""The ``flagstaff`` command. Needs the extra ``cli`` (click, rich), imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXTRA = ("click", "rich")
 
 
 def main() -> None:
-    """Run the command with the process's arguments; end the process with 0 (fine), 1 (no) or 2 (can't be done)."""
+    """Run the command with the process's arguments and end the process: 0 fine, 1 no, 2 can't be done."""
     try:
         for name in _EXTRA:
             import_module(name)

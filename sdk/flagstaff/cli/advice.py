@@ -41,9 +41,7 @@ def _on_flag(key: str, flag: FlagModel, today: date) -> Iterator[Problem]:
     if flag.expires:
         expires = _date(flag.expires)
         if expires is None:
-            yield Problem(
-                f"{path}.expires", f"is no date such as {today.isoformat()}: {flag.expires!r}", key
-            )
+            yield Problem(f"{path}.expires", f"is no date such as {today.isoformat()}: {flag.expires!r}", key)
         elif expires < today:
             yield Problem(f"{path}.expires", f"has passed: {flag.expires}", key)
 

@@ -70,8 +70,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 def app(ctx: click.Context) -> None:
     """Feature flags and experiments from the command line.
 
-    FILE is a rules document (.json, .toml; .yaml with the extra) or "-" for standard input. URL is a flagstaff
-    server, asked with the key in FLAGSTAFF_KEY. Tables are for people; --json is for programs.
+    FILE is a rules document (.json, .toml; .yaml with the extra) or "-" for standard input. URL is a server,
+    asked with the key in FLAGSTAFF_KEY. Tables are for people; --json is for programs.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)

@@ -10,14 +10,10 @@ import click
 
 from flagstaff.core.context import Context
 
-__all__ = ["JSON", "context_from", "context_options", "fixed_options", "parse_json"]
+__all__ = ["as_json_value", "context_from", "context_options", "fixed_options", "parse_json"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _KEY = "targeting_key"
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def parse_json(text: str) -> Any:
@@ -28,40 +24,39 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
-class _Json(click.ParamType):
-    name = "json"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_json(value)
-        except ValueError as error:
-            self.fail(f"{value!r} is no JSON: {error}", param, ctx)
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
 
 
-class _Object(_Json):
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = super().convert(value, param, ctx)
-        if not isinstance(found, dict):
-            self.fail(f'must be an object such as {{"country": "NL"}}, not {value!r}', param, ctx)
-        return found
+def as_json_value(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
+    """Reads an option that is JSON."""
+    if text is None:
+        return None
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no JSON: {error}") from None
 
 
-class _Attribute(click.ParamType):
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        name, equals, text = value.partition("=")
-        if not name or not equals:
-            self.fail(f"must read name=value, not {value!r}", param, ctx)
-        try:
-            return name, parse_json(text)
-        except ValueError:
-            return name, text
+def _as_object(ctx: click.Context, param: click.Parameter, text: str | None) -> Mapping[str, Any]:
+    found = {} if text is None else as_json_value(ctx, param, text)
+    if not isinstance(found, dict):
+        raise click.BadParameter(f'must be an object such as {{"country": "NL"}}, not {text!r}')
+    return found
 
 
-JSON = _Json()
+def _as_attributes(_ctx: click.Context, _param: click.Parameter, texts: Iterable[str]) -> dict[str, Any]:
+    return dict(map(_attribute, texts))
+
+
+def _attribute(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"must read name=value, not {text!r}")
+    try:
+        return name, parse_json(value)
+    except ValueError:
+        return name, value
 
 
 def fixed_options(function: F) -> F:
@@ -71,14 +66,15 @@ def fixed_options(function: F) -> F:
         "--attribute",
         "attributes",
         multiple=True,
-        type=_Attribute(),
+        metavar="NAME=VALUE",
+        callback=_as_attributes,
         help="An attribute, such as country=NL or age=30: a JSON value if it reads as one, else text.",
     )
     context = click.option(
         "--context",
         "given",
-        type=_Object(),
         metavar="JSON",
+        callback=_as_object,
         help=f'Attributes as a JSON object; in it, "{_KEY}" is the targeting key. -a wins over it.',
     )
     return attribute(context(function))
@@ -90,10 +86,8 @@ def context_options(function: F) -> F:
     return key(fixed_options(function))
 
 
-def context_from(
-    given: Mapping[str, Any] | None, attributes: Iterable[tuple[str, Any]] = (), key: str | None = None
-) -> Context:
-    """The context that an object, attributes by name and a key make; what stands later here wins."""
-    merged = {**(given or {}), **dict(attributes)}
-    inner = merged.pop(_KEY, None)
-    return Context(inner if key is None else key, merged)
+def context_from(given: Mapping[str, Any], key: str | None = None) -> Context:
+    """The context that plain data makes, in which the targeting key may stand; ``key`` wins over that."""
+    attributes = dict(given)
+    inner = attributes.pop(_KEY, None)
+    return Context(inner if key is None else key, attributes)

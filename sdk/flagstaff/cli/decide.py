@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flagstaff.cli.contexts import JSON, context_from, context_options
+from flagstaff.cli.contexts import as_json_value, context_from, context_options
 from flagstaff.cli.output import json_option, print_json, print_line, print_pairs
 from flagstaff.cli.reading import client_of, read_rules, suffix_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from flagstaff.core.explain import Explanation
+    from flagstaff.core.decision import Decision
+    from flagstaff.flags import BoundFlags
 
 __all__ = ["evaluate", "explain"]
 
-_SHOWN = ("variant", "enabled", "reason", "rule", "experiment", "error")
-_EXIT_CODES = "Exit codes: 0 it was decided; 1 it could not be (its reason is an error); 2 there are no rules."
+_FIELDS = ("variant", "enabled", "reason", "rule", "experiment", "error")
+_EXIT_CODES = (
+    "Exit codes: 0 it was decided; 1 it could not be (its reason is an error); 2 there are no rules."
+)
 
 
 def _asking(function: Callable[..., None]) -> Callable[..., None]:
@@ -28,7 +32,10 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
         json_option,
         suffix_option,
         click.option(
-            "--default", type=JSON, metavar="JSON", help="The caller's default, which fixes the type."
+            "--default",
+            metavar="JSON",
+            callback=as_json_value,
+            help="The caller's default, which fixes the type.",
         ),
         context_options,
         click.argument("flag"),
@@ -41,39 +48,57 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
 @click.command("eval", epilog=_EXIT_CODES)
 @_asking
 @click.pass_context
-def evaluate(ctx: click.Context, flag: str, as_json: bool, **asked: Any) -> None:
-    """Decide a flag as an application would. Nothing is recorded."""
-    decision = _explained(flag, **asked).to_dict()["decision"]
+def evaluate(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **asked: Any) -> None:
+    """Decide a flag as an application would.
+
+    The environment's overrides hold. Nothing is recorded.
+    """
+    with _flags(**asked) as flags:
+        decision = flags.decide(flag, default, exposure=False)
     if as_json:
-        print_json(decision)
+        print_json(_plain(decision))
     else:
-        pairs = [(name, decision[name]) for name in _SHOWN if decision[name] is not None]
-        value = json.dumps(decision["value"], ensure_ascii=False)
-        print_pairs(f"{flag} = {value}", [(name, _text(item)) for name, item in pairs])
-    ctx.exit(0 if decision["error"] is None else 1)
+        fields = ((name, getattr(decision, name)) for name in _FIELDS)
+        pairs = [(name, _text(value)) for name, value in fields if value is not None]
+        print_pairs(f"{flag} = {json.dumps(decision.value, ensure_ascii=False)}", pairs)
+    ctx.exit(_exit_code(decision))
 
 
 @click.command(epilog=_EXIT_CODES)
 @_asking
 @click.pass_context
-def explain(ctx: click.Context, flag: str, as_json: bool, **asked: Any) -> None:
-    """Decide a flag and tell every step: rules tried, values compared, buckets drawn."""
-    explanation = _explained(flag, **asked)
+def explain(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **asked: Any) -> None:
+    """Decide a flag and tell every step.
+
+    Rules tried, values compared, buckets drawn. Nothing is recorded.
+    """
+    with _flags(**asked) as flags:
+        explanation = flags.explain(flag, default)
     if as_json:
         print_json(explanation.to_dict())
     else:
         print_line(str(explanation))
-    ctx.exit(0 if explanation.decision.error is None else 1)
+    ctx.exit(_exit_code(explanation.decision))
 
 
-def _explained(
-    flag: str, rules: str, suffix: str | None, default: Any, key: str | None, **context: Any
-) -> Explanation:
-    """The decision is made by the very steps that explain it, so one question serves both commands."""
-    who = context_from(context["given"], context["attributes"], key)
+@contextmanager
+def _flags(
+    rules: str, suffix: str | None, key: str | None, given: Any, attributes: Any
+) -> Iterator[BoundFlags]:
+    context = context_from({**given, **attributes}, key)
     with client_of(read_rules(rules, suffix)) as client:
-        return client.explain(flag, who, default)
+        yield client.bind(context)
 
 
-def _text(item: Any) -> str:
-    return item if isinstance(item, str) else json.dumps(item)
+def _plain(decision: Decision) -> dict[str, Any]:
+    names = ("flag", "enabled", "value", "variant", "rule", "experiment", "error")
+    plain = {name: getattr(decision, name) for name in names}
+    return plain | {"reason": str(decision.reason), "metadata": dict(decision.metadata)}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _exit_code(decision: Decision) -> int:
+    return 0 if decision.error is None else 1

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from flagstaff.cli.output import json_option, print_json, print_line, shown
 from flagstaff.cli.reading import read_file, suffix_option
 from flagstaff.errors import FlagstaffError, Problem, RulesError
-
-if TYPE_CHECKING:
-    from flagstaff.formats.native import Loaded
 
 __all__ = ["lint", "schema"]
 
@@ -46,11 +43,11 @@ class _Report:
 @json_option
 @click.pass_context
 def lint(ctx: click.Context, files: tuple[str, ...], suffix: str | None, strict: bool, as_json: bool) -> None:
-    """Check rules documents: every problem, and what should not stay as it is.
+    """Check rules documents.
 
-    A problem makes a document unusable. A warning doesn't: a flag that nobody owns or that has expired, a rule out
-    of reach, a part that nothing uses, an experiment that doesn't say what is expected and measured. Warnings are
-    looked for where there are no problems.
+    A problem makes a document unusable. A warning doesn't: a flag that nobody owns or that has expired, a
+    rule out of reach, a part that nothing uses, an experiment that doesn't say what is expected and measured.
+    Warnings are looked for where there are no problems.
     """
     today = datetime.now(UTC).date()
     reports = [_examine(file, suffix, today) for file in files]
@@ -101,7 +98,7 @@ def _exit_code(reports: Sequence[_Report], strict: bool) -> int:
 @click.command()
 @json_option
 def schema(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
-    """Print the JSON Schema of the rules document, for editors."""
+    """Print the JSON Schema of rules documents, for editors."""
     from flagstaff.formats.native import Document
 
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Document.model_json_schema())

@@ -1,7 +1,7 @@
 """What commands print: tables and lines for people, JSON for programs.
 
-On a terminal rich draws (it honours NO_COLOR); anywhere else the text is plain, and nothing is cut off or wrapped.
-Rules may come from anywhere, so no text of theirs reaches a terminal with control characters in it.
+On a terminal rich draws (it honours NO_COLOR); anywhere else the text is plain, and nothing is cut off or
+wrapped. Rules may come from anywhere, so no text of theirs is printed with control characters in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Impossible", "json_option", "print_json", "print_line", "print_pairs", "print_table", "shown", "warn"]
+__all__ = [
+    "Impossible",
+    "json_option",
+    "print_json",
+    "print_line",
+    "print_pairs",
+    "print_table",
+    "shown",
+    "warn",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +46,8 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        item if item.isprintable() or item == "\n" else item.encode("unicode_escape").decode() for item in text
+        item if item.isprintable() or item == "\n" else item.encode("unicode_escape").decode()
+        for item in text
     )
 
 

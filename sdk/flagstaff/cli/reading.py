@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flagstaff.cli.output import Impossible, warn
+from flagstaff.cli.progress import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from flagstaff.formats.native import Loaded
     from flagstaff.sources import Publish
 
-__all__ = ["client_of", "read_file", "read_rules", "suffix_option"]
+__all__ = ["client_of", "read_bytes", "read_file", "read_rules", "suffix_option"]
 
 STDIN = "-"
 _POLL_SECONDS = 30.0
@@ -45,9 +47,17 @@ def read_file(path: str, suffix: str | None) -> Loaded:
 
     if path != STDIN:
         return load_file(path)
-    data = click.get_binary_stream("stdin").read()
+    data = read_bytes(path)
     guessed = "json" if data.lstrip().startswith(b"{") else "toml"
     return load(data, suffix=f".{suffix or guessed}", source="standard input")
+
+
+def read_bytes(path: str) -> bytes:
+    """What a file or standard input holds. Impossible."""
+    try:
+        return sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+    except OSError as error:
+        raise Impossible(f"{path}: {error.strerror or error}") from None
 
 
 def _fetch(url: str) -> Loaded:
@@ -70,7 +80,8 @@ def _fetch(url: str) -> Loaded:
         interval=_POLL_SECONDS,
     )
     try:
-        _ask(source.attach(arrived.append))
+        with waiting(f"asking {source.describe()}"):
+            _ask(source.attach(arrived.append))
     finally:
         http.close()
     if not arrived:
@@ -108,5 +119,7 @@ class _Given:
 def client_of(loaded: Loaded) -> Client:
     """A client that decides by these rules and sends nothing; the environment's overrides hold."""
     from flagstaff.client import Client
+    from flagstaff.formats.native import Loaded
 
-    return Client(_Given(loaded), events=None)
+    told = Loaded(loaded.document, loaded.rules, ())  # its warnings have been printed
+    return Client(_Given(told), events=None)

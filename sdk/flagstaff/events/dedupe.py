@@ -24,8 +24,7 @@ class Seen:
 
     def __init__(self, maxsize: int = 100_000) -> None:
         self._maxsize = maxsize
-        self._begin(0.0)
-        self.since = self.until = 0.0
+        self._begin(-_DAY)
         self.forked()
 
     def forked(self) -> None:

@@ -85,15 +85,15 @@ class Recorder:
         self._ledger.forked()
 
     def _expose(self, spec: Exposed, unit: str) -> None:
-        now = self._time()
+        now, flag, variant = self._time(), spec.flag, spec.variant
         self._ledger.accept()
         try:
             record = self._encoder.exposure(spec, unit, now, next(self._sequence))
         except Exception as error:  # noqa: BLE001 - the event is accepted: it must be accounted for
-            self._drop(error, spec.flag, spec.variant)
+            self._drop(error, flag, variant)
             return
         # Seen only once it is safe: a refused exposure must get its next chance.
-        if self._append(record, spec.flag, spec.variant):
+        if self._append(record, flag, variant):
             self._seen.add((spec.key, unit), now)
             self._on_append()
 
@@ -122,8 +122,5 @@ class Recorder:
     def _stumble(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
-            warn(
-                "events",
-                "an event could not be recorded (%s); later ones like it are not logged",
-                type(error),
-            )
+            name = type(error).__name__
+            warn("events", "recording an event raised %s; if it happens again, it is not logged", name)

@@ -21,9 +21,13 @@ __all__ = ["FileSource", "Signature", "load_file", "signature"]
 
 Signature: TypeAlias = tuple[int, int, int, int]
 _LOOK: Final = object()
+_BUSY: Final = object()
 
 # Coarser than any file system's clock: a file younger than this may change again without a new mtime.
 _SETTLED_NANOSECONDS: Final = 2_000_000_000
+
+# A file that was written to just now may be half of what it will be: half a TOML file can be a whole one.
+_WRITING_SECONDS: Final = 0.1
 
 
 def load_file(path: str | os.PathLike[str], *, format: str = "native") -> Loaded:  # noqa: A002
@@ -81,22 +85,30 @@ class FileSource:
     def next(self, now: float) -> object | float:
         return _LOOK if now >= self._due else self._due - now
 
-    def perform(self, job: object) -> Loaded | None:  # noqa: ARG002 - the protocol's
+    def perform(self, job: object) -> Any:  # noqa: ARG002 - the protocol's
         """The file's rules if it may have changed since the last look."""
+        if self._is_being_written():
+            return _BUSY
         before, self._signature = self._signature, None
         self._signature = self._look()
         if self._signature is not None and self._signature == before:
             return None
-        return load_file(self._path, format=self._format)
+        loaded = load_file(self._path, format=self._format)
+        return _BUSY if self._is_being_written() else loaded
 
-    async def aperform(self, job: object) -> Loaded | None:
+    async def aperform(self, job: object) -> Any:
         import asyncio
 
         return await asyncio.to_thread(self.perform, job)
 
-    def done(self, job: object, answer: Loaded | Exception | None, now: float) -> None:  # noqa: ARG002
+    def done(self, job: object, answer: Any, now: float) -> None:  # noqa: ARG002
+        if answer is _BUSY:
+            self._due = now + _WRITING_SECONDS
+            return
         self._due = now + self._interval
         if isinstance(answer, Exception):
+            if not isinstance(answer, RulesError):
+                self._signature = None  # it could not be read; the same file may be readable next time
             self.fault = str(answer) if isinstance(answer, RulesError | ConfigError) else repr(answer)
             return
         if answer is not None:
@@ -108,6 +120,13 @@ class FileSource:
         self.fault = None
         self.checked = now
         self._due = now + self._interval
+
+    def _is_being_written(self) -> bool:
+        try:
+            age = time.time_ns() - self._path.stat().st_mtime_ns
+        except OSError:
+            return False
+        return 0 <= age < _WRITING_SECONDS * 1e9
 
     def _look(self) -> Signature | None:
         try:

@@ -96,7 +96,7 @@ def _draws() -> Iterator[tuple[str, Any, int]]:
     yield from (("byte", chr(code), 0) for code in range(256))
     yield from ((salt, letter * length, 0) for salt, letter in _TAILS for length in range(1, 18))
     yield from product(
-        ["checkout-cta", "checkout-cta:traffic"], (f"user-{number}" for number in range(400)), [0]
+        ["checkout-cta", "checkout-cta:traffic"], (f"user-{number}" for number in range(100, 500)), [0]
     )
     yield from product(["edge"], EDGES, [0])
     yield from product(["new-checkout"], (_int(number) for number in range(100)), [0])

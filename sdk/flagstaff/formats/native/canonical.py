@@ -7,7 +7,7 @@ meaning.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -45,11 +45,19 @@ __all__ = [
 ]
 
 
-def variants_of(flag: FlagModel) -> dict[str, VariantModel]:
+class Worth(NamedTuple):
+    """What a variant is worth, with nothing left to imply."""
+
+    value: Any
+    enabled: bool
+    description: str | None = None
+
+
+def variants_of(flag: FlagModel) -> dict[str, Worth]:
     """A flag's variants with every field given."""
     if flag.variants is None:
-        return {name: VariantModel(value=value, enabled=value) for name, value in BOOLEAN_VARIANTS.items()}
-    return {name: _variant(given) for name, given in flag.variants.items()}
+        return {name: Worth(value, value) for name, value in BOOLEAN_VARIANTS.items()}
+    return {name: _worth(given) for name, given in flag.variants.items()}
 
 
 def variant_names(flag: FlagModel) -> Collection[str]:
@@ -57,10 +65,11 @@ def variant_names(flag: FlagModel) -> Collection[str]:
     return BOOLEAN_VARIANTS if flag.variants is None else flag.variants
 
 
-def _variant(given: Any) -> VariantModel:
-    variant = given if isinstance(given, VariantModel) else VariantModel(value=given)
-    enabled = bool(variant.value) if variant.enabled is None else variant.enabled
-    return variant.model_copy(update={"enabled": enabled})
+def _worth(given: Any) -> Worth:
+    if not isinstance(given, VariantModel):
+        return Worth(given, bool(given))
+    enabled = bool(given.value) if given.enabled is None else given.enabled
+    return Worth(given.value, enabled, given.description)
 
 
 def default_of(flag: FlagModel) -> str | None:
@@ -163,13 +172,18 @@ def _split(split: dict[str, float] | list[WeightModel]) -> list[dict[str, Any]]:
 
 
 def _flag(flag: FlagModel) -> dict[str, Any]:
-    variants = {name: _plain(variant) for name, variant in variants_of(flag).items()}
+    variants = {name: _variant(worth) for name, worth in variants_of(flag).items()}
     plain = _plain(flag) | {"variants": variants, "default": default_of(flag), "off": off_of(flag)}
     if flag.gates:
         plain["gates"] = [_condition(gate) for gate in flag.gates]
     if flag.rules:
         plain["rules"] = [_rule(str(index), rule) for index, rule in enumerate(flag.rules)]
     return plain
+
+
+def _variant(worth: Worth) -> dict[str, Any]:
+    plain = {"value": worth.value, "enabled": worth.enabled}
+    return plain if worth.description is None else plain | {"description": worth.description}
 
 
 def _rule(index: str, rule: RuleModel) -> dict[str, Any]:

@@ -59,10 +59,9 @@ class _Flags:
         self._document = document
 
     def flag(self, key: str, flag: model.FlagModel) -> Flag:
-        variants = variants_of(flag)
         return Flag(
             key=key,
-            variants={name: Variant(item.value, bool(item.enabled)) for name, item in variants.items()},
+            variants={name: Variant(worth.value, worth.enabled) for name, worth in variants_of(flag).items()},
             default=_checked(default_of(flag)),
             off=_checked(off_of(flag)),
             enabled=flag.enabled,

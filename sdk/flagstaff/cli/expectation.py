@@ -1,0 +1,249 @@
+"""How often each variant is to be expected: the rules worked out, with the draws of the unit left open.
+
+This is arithmetic on shares, and no second way to decide: a draw divides a world (see ``worlds``) into the
+part inside its range and the part outside. Everything else that a context says (attributes, pins, units other
+than the one that is left open) is looked at as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from flagstaff.cli.worlds import World
+from flagstaff.core.buckets import hash32, unit_text
+from flagstaff.core.compiler import lookup
+from flagstaff.core.context import Context
+from flagstaff.core.rules import (
+    TARGETING_KEY,
+    AllOf,
+    AnyOf,
+    Arm,
+    Between,
+    Bucket,
+    Condition,
+    Drawn,
+    Experiment,
+    InSegment,
+    Leaf,
+    Not,
+    Outcome,
+    Prerequisite,
+    Rules,
+    Serve,
+    Share,
+    Split,
+)
+
+__all__ = ["Shares", "expected_shares", "verdict"]
+
+Shares: TypeAlias = Mapping[str | None, float]
+"""How often each variant is served, from 0 to 1; None stands for a flag that can't be decided."""
+
+_MOST_WORLDS = 20_000
+
+_Verdicts: TypeAlias = list[tuple[bool | None, World]]
+_Served: TypeAlias = list[tuple[str | None, World]]
+
+
+class _TooManyWorldsError(Exception):
+    """Working it out would take longer than anybody wants to wait."""
+
+
+def expected_shares(
+    rules: Rules, key: str, context: Context, unit: tuple[str, ...], now: float
+) -> Shares | None:
+    """How often a flag serves each variant to contexts like this one; None if it can't be worked out.
+
+    ``unit`` is the path whose draws are left open; ``now`` the time, in seconds since the epoch.
+    """
+    shares: dict[str | None, float] = {}
+    try:
+        for variant, world in _Arithmetic(rules, context, unit, now).flag(key, World()):
+            shares[variant] = shares.get(variant, 0.0) + world.weight
+    except _TooManyWorldsError:
+        return None
+    return {variant: round(share, 12) for variant, share in shares.items()}  # 0.3 + 0.3 + 0.4 is to be 1
+
+
+def verdict(leaf: Leaf, context: Context) -> bool | None:
+    """What a test says of a context."""
+    try:
+        return leaf.prepared.test(lookup(context, leaf.attribute))
+    except TypeError:  # a list where something hashable is wanted: no answer, as in an evaluation
+        return None
+
+
+class _Arithmetic:
+    def __init__(self, rules: Rules, context: Context, unit: tuple[str, ...], now: float) -> None:
+        self._rules = rules
+        self._context = context
+        self._unit = unit
+        self._now = now
+        self._worlds = 0
+
+    # -- flags -------------------------------------------------------------------------------------
+
+    def flag(self, key: str, world: World) -> _Served:
+        """Which variant is served in which part of a world."""
+        if key in self._rules.malformed or key not in self._rules.flags:
+            return [(None, world)]
+        flag = self._rules.flags[key]
+        if not flag.enabled:
+            return [(flag.off, world)]
+        served: _Served = []
+        worlds = [world]
+        for gate in flag.gates:
+            worlds, others = self._sorted_by(gate, worlds)
+            served += [(flag.off, other) for other in others]
+        pinned = flag.pins.get(self._text(TARGETING_KEY) or "")
+        if pinned is not None:
+            return served + [(pinned, part) for part in worlds]
+        for rule in flag.rules:
+            worlds, others = self._sorted_by(rule.when, worlds)
+            for part in worlds:
+                got, passed = self._outcome(rule.outcome, flag.default, part)
+                served += got
+                others += passed
+            worlds = others
+        return served + [(flag.default, part) for part in worlds]
+
+    def _sorted_by(self, condition: Condition | None, worlds: list[World]) -> tuple[list[World], list[World]]:
+        """The worlds in which a condition holds, and those in which it doesn't."""
+        if condition is None:
+            return worlds, []
+        parts = [part for world in worlds for part in self._condition(condition, world)]
+        return [part for holds, part in parts if holds], [part for holds, part in parts if not holds]
+
+    # -- outcomes ----------------------------------------------------------------------------------
+
+    def _outcome(self, outcome: Outcome, default: str, world: World) -> tuple[_Served, list[World]]:
+        """What is served in which part, and the parts that go on to the next rule."""
+        match outcome:
+            case Serve(variant, share):
+                inside, outside = self._share(share, world)
+                return [(variant, part) for part in inside], outside
+            case Split(bucket, arms, share):
+                return self._split(bucket, arms, share, world)
+            case Experiment():
+                return self._experiment(outcome, default, world)
+
+    def _experiment(self, experiment: Experiment, default: str, world: World) -> tuple[_Served, list[World]]:
+        unit = self._text(experiment.bucket.unit)
+        pinned = experiment.pins.get(unit or "")
+        if pinned is not None:
+            return [(pinned, world)], []
+        if not experiment.running or not unit:
+            return [], [world]
+        held_out: _Served = []
+        worlds = [world]
+        for _, share in experiment.holdouts:
+            inside, worlds = self._shares(share, worlds)
+            held_out += [(default, part) for part in inside]
+        served, passed = held_out, list[World]()
+        for part in worlds:
+            got, rest = self._split(experiment.bucket, experiment.arms, experiment.share, part)
+            served += got
+            passed += rest
+        return served, passed
+
+    def _split(
+        self, bucket: Bucket, arms: tuple[Arm, ...], share: Share | None, world: World
+    ) -> tuple[_Served, list[World]]:
+        if not self._text(bucket.unit):
+            return [], [world]
+        inside, outside = self._share(share, world)
+        served: _Served = []
+        for arm in arms:
+            taken, _ = self._shares(Share(bucket, ((arm.start, arm.stop),)), inside)
+            served += [(arm.variant, part) for part in taken]
+        return served, outside
+
+    # -- draws -------------------------------------------------------------------------------------
+
+    def _shares(self, share: Share, worlds: Iterable[World]) -> tuple[list[World], list[World]]:
+        both = [self._share(share, world) for world in worlds]
+        return [part for inside, _ in both for part in inside], [
+            part for _, outside in both for part in outside
+        ]
+
+    def _share(self, share: Share | None, world: World) -> tuple[list[World], list[World]]:
+        """The parts of a world in which the unit takes part, and those in which it doesn't."""
+        if share is None:
+            return [world], []
+        unit = self._text(share.bucket.unit)
+        if not unit:
+            return [], [world]
+        if share.bucket.unit != self._unit:
+            hashed = hash32(f"{share.bucket.salt}:{unit}")
+            return ([world], []) if share.includes(hashed, self._now) else ([], [world])
+        ranges = share.ranges_at(self._now)
+        salt = share.bucket.salt
+        self._count()
+        return _there(world.inside(salt, ranges)), _there(world.outside(salt, ranges))
+
+    def _count(self) -> None:
+        self._worlds += 1
+        if self._worlds > _MOST_WORLDS:
+            raise _TooManyWorldsError
+
+    def _text(self, path: tuple[str, ...]) -> str | None:
+        return unit_text(lookup(self._context, path))
+
+    # -- conditions --------------------------------------------------------------------------------
+
+    def _condition(self, condition: Condition, world: World) -> _Verdicts:
+        """Whether a condition is true, false or unknown, in which part of a world."""
+        match condition:
+            case Leaf():
+                return [(verdict(condition, self._context), world)]
+            case AllOf(items):
+                return self._all(items, world)
+            case AnyOf(items):
+                return _negated(self._all([Not(item) for item in items], world))
+            case Not(item):
+                return _negated(self._condition(item, world))
+            case InSegment(name):
+                return self._condition(self._rules.segments[name], world)
+            case Prerequisite():
+                return [(self._met(condition, got), part) for got, part in self.flag(condition.flag, world)]
+            case Drawn(share):
+                return self._drawn(share, world)
+            case Between(start, end):
+                since, until = start is None or start <= self._now, end is None or self._now < end
+                return [(since and until, world)]
+
+    def _all(self, items: Iterable[Condition], world: World) -> _Verdicts:
+        settled: _Verdicts = []
+        open_: _Verdicts = [(True, world)]
+        for item in items:
+            parts = [
+                (False if now is False else None if now is None else before, part)
+                for before, world in open_
+                for now, part in self._condition(item, world)
+            ]
+            settled += [(holds, part) for holds, part in parts if holds is False]
+            open_ = [(holds, part) for holds, part in parts if holds is not False]
+        return settled + open_
+
+    def _drawn(self, share: Share, world: World) -> _Verdicts:
+        if not self._text(share.bucket.unit):
+            return [(None, world)]
+        inside, outside = self._share(share, world)
+        return [*((True, part) for part in inside), *((False, part) for part in outside)]
+
+    def _met(self, wanted: Prerequisite, variant: str | None) -> bool | None:
+        if variant is None:
+            return None
+        if wanted.variants is not None and variant not in wanted.variants:
+            return False
+        enabled = self._rules.flags[wanted.flag].variants[variant].enabled
+        return wanted.enabled is None or enabled is wanted.enabled
+
+
+def _negated(verdicts: _Verdicts) -> _Verdicts:
+    return [(None if holds is None else not holds, part) for holds, part in verdicts]
+
+
+def _there(world: World | None) -> list[World]:
+    return [] if world is None else [world]
