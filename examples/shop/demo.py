@@ -76,6 +76,8 @@ def _let_the_queue_drain(client: Client) -> None:
 
 
 def _end_with_parent() -> None:
+    """End when the parent says so, or when it is no more; Ctrl-C is its business alone."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -91,27 +93,28 @@ def process(name: str, target: Callable[..., None], *args: object) -> Iterator[C
     """A process that runs ``target(*args, report)``; gives the other end of ``report``."""
     ours, theirs = _SPAWN.Pipe(duplex=False)
     child = _SPAWN.Process(name=name, target=target, args=(*args, theirs), daemon=True)
-    with _without_ctrl_c():
-        child.start()
-    theirs.close()
     try:
+        with _uninterrupted():
+            child.start()
+        theirs.close()
         yield ours
     finally:
-        child.terminate()
-        child.join(10)
-        child.kill()
-        child.join()
+        if child.pid is not None:
+            child.terminate()
+            child.join(10)
+            child.kill()
+            child.join()
         ours.close()
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """What starts here does not hear Ctrl-C: this process does, and ends the others."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _uninterrupted() -> Iterator[None]:
+    """Signals wait meanwhile; a process that is started here goes on not hearing them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # -- the run ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ __all__ = [
     "STATIC",
     "SWITCH",
     "TARGETED",
+    "VERSION",
     "Flag",
     "User",
     "make_flags",
@@ -29,6 +30,9 @@ SWITCH: Final = "switch-flag"
 
 ARMS: Final = (("control", 34), ("blue", 33), ("green", 33))
 """The variants of every experiment and their shares in percent."""
+
+VERSION: Final = 7_000_000
+"""The version of documents that have one: a number that is nowhere else in them."""
 
 _MIX: Final[tuple[Kind, ...]] = (
     *("on", "on", "on", "off"),

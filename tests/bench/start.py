@@ -1,7 +1,7 @@
 """Starts a program of the benchmark in any environment: ``python -P tests/bench/start.py worker …``.
 
-Some SDKs install a package of their own called ``tests``, and a package wins over a plain directory. So the name
-is taken before anything is imported; ``-P`` keeps this directory off the path for the same reason.
+Some SDKs install a package of their own called ``tests``, and a package wins over a plain directory. So the
+name is taken before anything is imported; ``-P`` keeps this directory off the path for the same reason.
 """
 
 from __future__ import annotations

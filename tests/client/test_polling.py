@@ -11,7 +11,7 @@ import pytest
 from flagstaff import Secret
 from flagstaff.net.http import Http
 from flagstaff.sources.http import HttpSource
-from tests.client.lab import Server, encoded, numbered, tagged
+from tests.client.lab import Server, encoded, numbered, scripted, tagged
 from tests.net.badserver import Behaviour, Visit, answer, cut, redirect, zipped
 
 NOON = 1_795_262_400.0  # 2026-11-21T12:00:00Z
@@ -63,6 +63,19 @@ class Poller:
 
     def close(self) -> None:
         self._http.close()
+
+
+@pytest.fixture(scope="module")
+def _running() -> Iterator[Server]:
+    with scripted() as it:
+        yield it
+
+
+@pytest.fixture
+def server(_running: Server) -> Server:
+    """One server for all: nobody polls it but the test itself."""
+    _running.visits.clear()
+    return _running
 
 
 @pytest.fixture

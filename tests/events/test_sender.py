@@ -541,6 +541,21 @@ def test_what_arrives_after_the_spool_was_closed_is_not_counted_twice(
     assert pipeline.balanced()
 
 
+def test_closing_in_the_middle_of_a_search_ends_it(
+    pipeline: Pipeline, clock: FakeClock, collector: Collector
+) -> None:
+    collector.refuses = lambda event: event.get("subject") == "u3"
+    pipeline.expose(*units(4))
+    pipeline.sender.flush()
+    pipeline.step()
+    pipeline.recorder.close()
+    pipeline.run(clock, 60.0)
+
+    assert collector.units == []
+    assert reported(collector) == 4
+    assert pipeline.balanced()
+
+
 def test_a_wall_clock_that_jumps_changes_no_schedule(
     pipeline: Pipeline, clock: FakeClock, collector: Collector
 ) -> None:

@@ -31,7 +31,7 @@ class Script:
         self.jobs: list[Callable[[], Any]] = []
         self.answers: list[Any] = []
         self.asked = 0
-        self.trip_next: Exception | None = None
+        self.trip_next: BaseException | None = None
         self.trip_done: Exception | None = None
         self.wait = math.inf
         self.now = -math.inf

@@ -266,21 +266,28 @@ def test_without_a_thread_to_be_had_start_says_so_and_tries_again(
     assert lone.stop(PATIENCE)
 
 
-def test_a_thread_that_died_is_replaced(machine: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead: list[threading.Thread] = []
-
+def test_a_job_can_not_take_the_thread_with_it(machine: Script) -> None:
     def leave() -> None:
-        dead.append(threading.current_thread())
         raise SystemExit
 
     lone = worker(machine)
-    machine.jobs = [leave]
+    machine.jobs = [leave, value("still here")]
+    lone.start()
+
+    eventually(lambda: machine.answers[1:] == ["still here"])
+    assert repr(machine.answers[0]) == "RuntimeError('SystemExit')"
+    assert lone.stop(PATIENCE)
+
+
+def test_a_thread_that_died_is_replaced(machine: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    lone = worker(machine)
+    machine.trip_next = KeyboardInterrupt()
     with monkeypatch.context() as patch:
         patch.setattr(threading, "excepthook", lambda _: None)
         lone.start()
-        eventually(lambda: dead)
-        dead[0].join(PATIENCE)
+        eventually(lambda: not any(thread.name == "test" for thread in threading.enumerate()))
         assert not lone.alive
+    machine.trip_next = None
     machine.jobs = [value("alive")]
 
     assert lone.start()

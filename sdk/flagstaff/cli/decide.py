@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flagstaff.cli.contexts import as_json_value, context_from, context_options
-from flagstaff.cli.output import json_option, print_json, print_line, print_pairs
+from flagstaff.cli.output import json_option, print_json, print_line, print_pairs, warn
 from flagstaff.cli.reading import client_of, read_rules, suffix_option
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def evaluate(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **as
 
     The environment's overrides hold. Nothing is recorded.
     """
-    with _flags(**asked) as flags:
+    with _flags(flag, **asked) as flags:
         decision = flags.decide(flag, default, exposure=False)
     if as_json:
         print_json(_plain(decision))
@@ -72,7 +72,7 @@ def explain(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **ask
 
     Rules tried, values compared, buckets drawn. Nothing is recorded.
     """
-    with _flags(**asked) as flags:
+    with _flags(flag, **asked) as flags:
         explanation = flags.explain(flag, default)
     if as_json:
         print_json(explanation.to_dict())
@@ -83,11 +83,20 @@ def explain(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **ask
 
 @contextmanager
 def _flags(
-    rules: str, suffix: str | None, key: str | None, given: Any, attributes: Any
+    flag: str, *, rules: str, suffix: str | None, key: str | None, given: Any, attributes: Any
 ) -> Iterator[BoundFlags]:
-    context = context_from({**given, **attributes}, key)
-    with client_of(read_rules(rules, suffix)) as client:
+    context, loaded = context_from({**given, **attributes}, key), read_rules(rules, suffix)
+    _suggest(flag, [*loaded.rules.flags, *loaded.rules.malformed])
+    with client_of(loaded) as client:
         yield client.bind(context)
+
+
+def _suggest(flag: str, keys: list[str]) -> None:
+    from flagstaff.formats.suggest import did_you_mean
+
+    hint = "" if flag in keys else did_you_mean(flag, keys)
+    if hint:
+        warn(f"there is no flag {flag!r}{hint}")
 
 
 def _plain(decision: Decision) -> dict[str, Any]:

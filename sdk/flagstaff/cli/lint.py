@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flagstaff.cli.output import json_option, print_json, print_line, shown
+from flagstaff.cli.output import counted, json_option, print_json, print_line, shown
 from flagstaff.cli.reading import read_file, suffix_option
 from flagstaff.errors import FlagstaffError, Problem, RulesError
 
@@ -79,14 +79,10 @@ def _print(reports: Sequence[_Report]) -> None:
             print_line(f"{report.file}: problem: {problem}", "red")
         for warning in report.warnings:
             print_line(f"{report.file}: warning: {warning}", "yellow")
-    problems = _counted(sum(len(report.problems) for report in reports), "problem")
-    warnings = _counted(sum(len(report.warnings) for report in reports), "warning")
-    looked_at = _counted(sum(report.failure is None for report in reports), "file")
+    problems = counted(sum(len(report.problems) for report in reports), "problem")
+    warnings = counted(sum(len(report.warnings) for report in reports), "warning")
+    looked_at = counted(sum(report.failure is None for report in reports), "file")
     print_line(f"{problems}, {warnings} in {looked_at}", "bold")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _exit_code(reports: Sequence[_Report], strict: bool) -> int:
@@ -95,7 +91,7 @@ def _exit_code(reports: Sequence[_Report], strict: bool) -> int:
     return int(any(report.problems or (strict and report.warnings) for report in reports))
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 fine.")
 @json_option
 def schema(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
     """Print the JSON Schema of rules documents, for editors."""

@@ -15,6 +15,7 @@ import click
 
 __all__ = [
     "Impossible",
+    "counted",
     "json_option",
     "print_json",
     "print_line",
@@ -65,6 +66,11 @@ def print_line(text: str = "", style: str = "") -> None:
     from rich.text import Text
 
     Console().print(Text(shown(text), style), soft_wrap=True)
+
+
+def counted(count: int, noun: str) -> str:
+    """``"1 problem"``, ``"2 problems"``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def warn(text: str) -> None:

@@ -23,6 +23,7 @@ from flagstaff.core.rules import (
     Leaf,
     Rules,
     Serve,
+    Share,
     Split,
 )
 
@@ -117,12 +118,10 @@ def _buckets(flags: list[Flag], conditions: list[Condition]) -> Iterator[Bucket]
     yield from (condition.share.bucket for condition in conditions if isinstance(condition, Drawn))
     for outcome in (rule.outcome for flag in flags for rule in flag.rules):
         match outcome:
-            case Serve(share=None):
-                pass
-            case Serve(share=share) if share is not None:
-                yield share.bucket
-            case Split(bucket) | Experiment(bucket=bucket):
+            case Serve(share=Share(bucket)) | Split(bucket) | Experiment(bucket=bucket):
                 yield bucket
+            case Serve():
+                pass
 
 
 def _pins(flags: list[Flag]) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flagstaff.cli.contexts import parse_json
-from flagstaff.cli.output import Impossible, json_option, print_json, print_line
+from flagstaff.cli.output import Impossible, counted, json_option, print_json, print_line
 from flagstaff.cli.reading import read_bytes
 
 __all__ = ["vectors"]
@@ -36,7 +36,7 @@ def vectors(ctx: click.Context, checking: bool, file: str | None, as_json: bool)
     else:
         for difference in differences:
             print_line(difference)
-        print_line(f"{len(differences)} differences" if differences else "no differences", "bold")
+        print_line(counted(len(differences), "difference") if differences else "no differences", "bold")
     ctx.exit(1 if differences else 0)
 
 

@@ -80,19 +80,27 @@ class Dialect(Protocol):
 
     def holds(self, source: Source, leaf: Leaf) -> str: ...
     def fails(self, source: Source, leaf: Leaf) -> str: ...
+    def between(self, source: Source, node: Between) -> str: ...
+    def unit(self, source: Source, path: tuple[str, ...]) -> None: ...
     def draw(self, source: Source, draw: Draw) -> str: ...
     def begin(self, source: Source, rule: Rule) -> None: ...
     def missing(self, source: Source, path: tuple[str, ...]) -> None: ...
 
 
 class Source:
-    """A function in the making: its lines, and the constants that they name."""
+    """A function in the making: its lines, and the constants that they name.
 
-    def __init__(self) -> None:
+    Where each condition is asked twice, whether it holds and whether it fails, ``keeps`` makes the answers of
+    whatever is worth it be kept in between: asked twice on every level, a chain of segments would take for ever.
+    """
+
+    def __init__(self, *, keeps: bool = False) -> None:
         self._lines: list[str] = []
         self._constants: list[Any] = []
         self._depth = 2
         self._reads_attributes = False
+        self._keeps = keeps
+        self._kept: dict[int, str] = {}
 
     def constant(self, value: Any) -> str:
         """The name under which the function knows a value."""
@@ -103,6 +111,15 @@ class Source:
         """An expression for the value of one attribute."""
         self._reads_attributes = True
         return f"a.get({self.constant(name)})"
+
+    def answer(self, node: Condition, write: Callable[[], str]) -> str:
+        """An expression for the answer to a condition; ``write`` gives the one that works it out."""
+        if not self._keeps:
+            return write()
+        if id(node) not in self._kept:
+            name = f"v{len(self._kept)}"
+            self._kept[id(node)] = f"({name} if {name} is not ... else ({name} := {write()}))"
+        return self._kept[id(node)]
 
     def line(self, text: str) -> None:
         self._lines.append("    " * self._depth + text)
@@ -117,6 +134,7 @@ class Source:
     def function(self) -> Callable[[Context], Any]:
         names = ", ".join(f"k{index}" for index in range(len(self._constants)))
         head = ["        a = c.attributes"] if self._reads_attributes else []
+        head += [f"        v{index} = ..." for index in range(len(self._kept))]
         body = "\n".join(head + self._lines)
         text = f"def make({names}):\n    def function(c):\n{body}\n    return function\n"
         made: Callable[[Context], Any] = _factory(text)(*self._constants)
@@ -150,6 +168,15 @@ class Plain:
         if leaf.prepared.form == "memo":
             return f"{source.constant(Memo(leaf.prepared.test))}[{subject}]"
         return f"{source.constant(leaf.prepared.test)}({subject})"
+
+    def between(self, source: Source, node: Between) -> str:
+        start = source.constant(float("-inf") if node.start is None else node.start)
+        end = source.constant(float("inf") if node.end is None else node.end)
+        return f"({start} <= {source.constant(self.linker.now)}() < {end})"
+
+    def unit(self, source: Source, path: tuple[str, ...]) -> None:
+        source.line(f"u = {_subject(source, path)}")
+        source.line(f"if u.__class__ is not str: u = {source.constant(unit_text)}(u)")
 
     def draw(self, source: Source, draw: Draw) -> str:
         # A lone surrogate makes encode() raise; the snapshot then takes the traced way, which hashes it.
@@ -203,10 +230,8 @@ def _holds(source: Source, dialect: Dialect, node: Condition) -> str:
             return _joined("or", (_holds(source, dialect, item) for item in items), "False")
         case Not(item):
             return _fails(source, dialect, item)
-        case Between():
-            return _between(source, dialect, node)
-        case InSegment() | Prerequisite() | Drawn():
-            return f"{source.constant(_linked(dialect, node))}(c)"
+        case Between() | InSegment() | Prerequisite() | Drawn():
+            return _answer(source, dialect, node)
 
 
 def _fails(source: Source, dialect: Dialect, node: Condition) -> str:
@@ -220,20 +245,18 @@ def _fails(source: Source, dialect: Dialect, node: Condition) -> str:
             return _joined("and", (_fails(source, dialect, item) for item in items), "True")
         case Not(item):
             return _holds(source, dialect, item)
-        case Between():
-            return f"(not {_between(source, dialect, node)})"
-        case InSegment() | Prerequisite() | Drawn():
-            return f"{source.constant(_linked(dialect, node))}(c) is False"
+        case Between() | InSegment() | Prerequisite() | Drawn():
+            return f"{_answer(source, dialect, node)} is False"
 
 
 def _joined(word: str, parts: Iterator[str], empty: str) -> str:
     return "(" + (f" {word} ".join(parts) or empty) + ")"
 
 
-def _between(source: Source, dialect: Dialect, node: Between) -> str:
-    start = source.constant(float("-inf") if node.start is None else node.start)
-    end = source.constant(float("inf") if node.end is None else node.end)
-    return f"({start} <= {source.constant(dialect.linker.now)}() < {end})"
+def _answer(source: Source, dialect: Dialect, node: Between | InSegment | Prerequisite | Drawn) -> str:
+    if isinstance(node, Between):
+        return source.answer(node, lambda: dialect.between(source, node))
+    return source.answer(node, lambda: f"{source.constant(_linked(dialect, node))}(c)")
 
 
 def _linked(dialect: Dialect, node: InSegment | Prerequisite | Drawn) -> Test:
@@ -248,7 +271,7 @@ def _linked(dialect: Dialect, node: InSegment | Prerequisite | Drawn) -> Test:
 
 def compile_condition(node: Condition, dialect: Dialect) -> Test:
     """A function that answers True, False or None for a context."""
-    source = Source()
+    source = Source(keeps=True)
     source.line(f"if {_holds(source, dialect, node)}: return True")
     source.line(f"if {_fails(source, dialect, node)}: return False")
     source.line("return None")
@@ -257,7 +280,7 @@ def compile_condition(node: Condition, dialect: Dialect) -> Test:
 
 def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
     share, source = node.share, Source()
-    _load_unit(source, share.bucket.unit)
+    dialect.unit(source, share.bucket.unit)
     source.line("if not u: return None")
     source.line(f"n = {dialect.draw(source, Draw(share.bucket, 'bucket', share))}")
     source.line(f"return {_within(source, dialect, share)}")
@@ -265,12 +288,6 @@ def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
 
 
 # -- draws -----------------------------------------------------------------------------------------
-
-
-def _load_unit(source: Source, path: tuple[str, ...]) -> None:
-    """Leaves the unit's text in ``u``: None or empty where it is no unit."""
-    source.line(f"u = {_subject(source, path)}")
-    source.line(f"if u.__class__ is not str: u = {source.constant(unit_text)}(u)")
 
 
 def _within(source: Source, dialect: Dialect, share: Share) -> str:
@@ -329,7 +346,9 @@ class _Decisions:
         return self.make(self._flag.off, Reason.DISABLED)
 
     def default(self) -> Decision:
-        return self.make(self._flag.default, Reason.DEFAULT if self._flag.rules else Reason.STATIC)
+        flag = self._flag
+        varies = flag.rules or flag.gates or flag.pins
+        return self.make(flag.default, Reason.DEFAULT if varies else Reason.STATIC)
 
     def without_unit(self) -> Decision:
         error = "a rule draws a unit that the context does not have, so the rule did not serve"
@@ -443,14 +462,14 @@ class _FlagWriter:
             return
         decisions = {unit: self._made.pinned(variant, rule) for unit, variant in pins.items()}
         name = self._source.constant(decisions)
-        _load_unit(self._source, path)
+        self._dialect.unit(self._source, path)
         with self._source.block(f"if u in {name}:"):
             self._source.line(f"return {self._source.constant(fresh)}({name}[u])")
 
     @contextmanager
     def _unit(self, path: tuple[str, ...]) -> Iterator[None]:
         """What follows is written for a context that has the unit."""
-        _load_unit(self._source, path)
+        self._dialect.unit(self._source, path)
         with self._source.block("if u:"):
             yield
         with self._source.block("else:"):

@@ -19,6 +19,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from .patterns import compile_pattern
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
 __all__ = ["OPERATORS", "Memo", "Predicate", "Prepared", "parse_instant", "prepare", "semver_key"]
 
 _T = TypeVar("_T")
@@ -53,7 +57,8 @@ class Memo(dict[Any, bool | None]):
 
     def __missing__(self, value: Any) -> bool | None:
         answer = self._test(value)
-        if value is None or (isinstance(value, str) and len(value) <= MAX_TEXT):
+        # Only what is equal to nothing but itself: a subclass of str may answer for others.
+        if value is None or (type(value) is str and len(value) <= MAX_TEXT):
             if len(self) >= self.LIMIT:
                 self.clear()
             self[value] = answer
@@ -82,7 +87,7 @@ def _text(operand: Any) -> str:
 
 
 def _number(operand: Any) -> int | float:
-    if not _is_number(operand) or not math.isfinite(operand):
+    if not _is_number(operand) or (isinstance(operand, float) and not math.isfinite(operand)):
         raise ValueError(f"must be a finite number, not {_kind(operand)}")
     number: int | float = operand
     return number
@@ -132,8 +137,11 @@ def _equals_text(operand: str, value: Any) -> bool | None:
 
 
 def _is_one_of_texts(texts: frozenset[str], value: Any) -> bool | None:
-    if value in texts:
-        return True
+    try:
+        if value in texts:
+            return True
+    except TypeError:  # a list or a table, which can't be looked up
+        return None
     return False if isinstance(value, str | int | float) else None
 
 
@@ -286,8 +294,9 @@ def _compare_semver(accepts: Callable[[int], bool], operand: _SemverKey, value: 
 
 # -- points in time ---------------------------------------------------------------------------------
 
+_HOUR_MINUTE = r"(?:[01]\d|2[0-3]):[0-5]\d"  # what lies beyond, not every version of Python refuses
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    rf"(\d{{4}}-\d\d-\d\d)[Tt ]({_HOUR_MINUTE}:\d\d)(?:\.(\d{{1,18}}))?([Zz]|[+-]{_HOUR_MINUTE})", re.ASCII
 )
 
 
@@ -335,15 +344,22 @@ def _compare_instant(accepts: Callable[[int], bool], operand: float, value: Any)
 
 
 def _in_cidr(operand: Any) -> Prepared:
-    from ipaddress import ip_network
+    networks = tuple(_network(text) for text in _one_or_more(operand, _text))
+    return Prepared(partial(_is_in_networks, networks), "memo")
 
-    networks = []
-    for text in _one_or_more(operand, _text):
-        try:
-            networks.append(ip_network(text))
-        except ValueError as error:
-            raise ValueError(f"must be a network such as 10.0.0.0/8: {error}") from None
-    return Prepared(partial(_is_in_networks, tuple(networks)), "memo")
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """The network; one of IPv4 addresses in IPv6 clothes counts as IPv4, as such an address does."""
+    from ipaddress import IPv4Network, IPv6Network, ip_network
+
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"must be a network such as 10.0.0.0/8: {error}") from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return IPv4Network((mapped, network.prefixlen - 96))
 
 
 def _is_in_networks(networks: tuple[Any, ...], value: Any) -> bool | None:

@@ -79,7 +79,7 @@ class Snapshot:
         """The decision with every step to it."""
         trace = Trace()
         try:
-            decision = self._trace(key, context, default, trace)
+            decision = _Tracing(self, trace).decide(key, context, default)
         except Exception as error:  # noqa: BLE001  # a hostile context or mapping; evaluation never raises
             decision = failure(key, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
         return Explanation(decision, context, tuple(trace.steps))
@@ -88,19 +88,6 @@ class Snapshot:
 
     def _flag(self, key: str) -> Flag | None:
         return None if key in self.rules.malformed else self.rules.flags.get(key)
-
-    def _trace(self, key: Any, context: Any, default: Any, trace: Trace) -> Decision:
-        if not isinstance(key, str):
-            return failure(key, default, Reason.GENERAL, f"a flag's key is text, not {type(key).__name__}")
-        if not isinstance(context, Context):
-            wrong = type(context).__name__
-            return failure(key, default, Reason.GENERAL, f"a context is a flagstaff.Context, not {wrong}")
-        if key in self.rules.malformed:
-            return failure(key, default, Reason.MALFORMED, self.rules.malformed[key])
-        flag = self.rules.flags.get(key)
-        if flag is None:
-            return failure(key, default, Reason.FLAG_NOT_FOUND, f"the rules have no flag {key!r}")
-        return compile_flag(flag, Traced(_TracingLinker(self, trace), trace))(context)
 
     # -- what compiled flags refer to ------------------------------------------------------------------
 
@@ -114,21 +101,48 @@ class Snapshot:
         return lambda context: _verdict(node, self.decide(node.flag, context))
 
 
-class _TracingLinker:
-    """Finds what a traced flag refers to, and has it traced too."""
+class _Tracing:
+    """One traced evaluation: finds what a traced flag refers to, and has it traced too."""
 
     def __init__(self, snapshot: Snapshot, trace: Trace) -> None:
-        self._snapshot = snapshot
-        self._trace = trace
         self.now = snapshot.now
+        self._snapshot = snapshot
+        self._rules = snapshot.rules
+        self._trace = trace
+        self._dialect = Traced(self, trace)
+        self._flags: dict[str, Decide] = {}
+        self._segments: dict[str, Test] = {}
+
+    def decide(self, key: Any, context: Any, default: Any) -> Decision:
+        if not isinstance(key, str):
+            return failure(key, default, Reason.GENERAL, f"a flag's key is text, not {type(key).__name__}")
+        if key in self._rules.malformed:
+            return failure(key, default, Reason.MALFORMED, self._rules.malformed[key])
+        if key not in self._rules.flags:
+            return failure(key, default, Reason.FLAG_NOT_FOUND, f"the rules have no flag {key!r}")
+        if not isinstance(context, Context):
+            return self._decide_without(key, context, default)
+        if key not in self._flags:
+            self._flags[key] = compile_flag(self._rules.flags[key], self._dialect)
+        return self._flags[key](context)
+
+    def _decide_without(self, key: str, context: Any, default: Any) -> Decision:
+        """What the flag comes to if it gets along without a context, since this is none."""
+        try:
+            return compile_flag(self._rules.flags[key], Plain(self._snapshot))(context)
+        except Exception:  # noqa: BLE001  # whatever was handed in
+            wrong = type(context).__name__
+            return failure(key, default, Reason.GENERAL, f"a context is a flagstaff.Context, not {wrong}")
 
     def segment(self, name: str) -> Test:
-        condition = self._snapshot.rules.segments[name]
-        return nested(self._trace, "segment", name, compile_condition(condition, Traced(self, self._trace)))
+        if name not in self._segments:
+            test = compile_condition(self._rules.segments[name], self._dialect)
+            self._segments[name] = nested(self._trace, "segment", name, test)
+        return self._segments[name]
 
     def prerequisite(self, node: Prerequisite) -> Test:
         def test(context: Context) -> bool | None:
-            return _verdict(node, self._snapshot._trace(node.flag, context, None, self._trace))
+            return _verdict(node, self.decide(node.flag, context, None))
 
         return nested(self._trace, "prerequisite", node.flag, test)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from .buckets import BUCKETS, bucket, hash32
+from .buckets import BUCKETS, bucket, hash32, unit_text
 from .compiler import Draw, Source, lookup
 from .context import Context
 from .decision import Decision
-from .rules import Arm, Leaf, Rule, Share
+from .rules import Arm, Between, Leaf, Rule, Share
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
 
@@ -23,10 +24,9 @@ __all__ = ["Explanation", "Step", "Trace", "Traced"]
 class Step:
     """One thing that an evaluation did.
 
-    ``kind`` is ``rule``, ``condition``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or ``override``;
-    ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown) or, of a draw,
-    the bucket;
-    ``details`` holds the parts of ``text`` for machines.
+    ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or
+    ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown) or,
+    of a draw, the bucket; ``details`` holds the parts of ``text`` for machines.
     """
 
     __slots__ = ("depth", "details", "kind", "result", "text")
@@ -94,7 +94,6 @@ class Trace:
         self.steps: list[Step] = []
         self._depth = 0
         self._in_rule = 0
-        self._asked: set[int] = set()
 
     def add(self, kind: str, text: str, result: Any = None, **details: Any) -> Step:
         step = Step(kind, self._depth + self._in_rule, text, result, details)
@@ -104,12 +103,12 @@ class Trace:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """What is added meanwhile lies one level deeper."""
-        outside = self._depth, self._in_rule, self._asked
-        self._depth, self._in_rule, self._asked = self._depth + self._in_rule + 1, 0, set()
+        outside = self._depth, self._in_rule
+        self._depth, self._in_rule = self._depth + self._in_rule + 1, 0
         try:
             yield
         finally:
-            self._depth, self._in_rule, self._asked = outside
+            self._depth, self._in_rule = outside
 
     def begin(self, rule: Rule) -> None:
         self._in_rule = 0
@@ -125,15 +124,28 @@ class Trace:
             result = None if result is None else bool(result)
         except Exception:  # noqa: BLE001  # a user's object may raise anything from __eq__ or __hash__
             value, result = _Unreadable(), None
-        if id(leaf) in self._asked:  # a named condition is asked twice: does it hold, does it fail
-            return result
-        self._asked.add(id(leaf))
         actual = "is absent" if value is None else f"was {_shown(value)}"
         text = f"{name} {leaf.op} {_shown(leaf.operand)}: {_verdict(result)} ({actual})"
         self.add(
             "condition", text, result, attribute=name, op=leaf.op, operand=leaf.operand, value=_plain(value)
         )
         return result
+
+    def between(self, node: Between, now: Callable[[], float]) -> bool:
+        """Whether it is a time within the window."""
+        moment = now()
+        result = node.includes(moment)
+        window = {"start": _instant(node.start), "end": _instant(node.end), "now": _instant(moment)}
+        bounds = f"from {window['start'] or 'ever'} to {window['end'] or 'ever'}"
+        self.add("time", f"time {bounds}: {_verdict(result)} (it was {window['now']})", result, **window)
+        return result
+
+    def unit(self, path: tuple[str, ...], context: Context) -> str | None:
+        """The text that a unit is hashed as; None where there is none, or where the value gets in the way."""
+        try:
+            return unit_text(lookup(context, path))
+        except Exception:  # noqa: BLE001  # a user's mapping may raise anything from get
+            return None
 
     def draw(self, draw: Draw, unit: str) -> int:
         """The hash of a unit under a salt."""
@@ -159,10 +171,19 @@ class Traced:
         self._trace = trace
 
     def holds(self, source: Source, leaf: Leaf) -> str:
-        return f"{source.constant(partial(self._trace.leaf, leaf))}(c) is True"
+        return f"{self._ask(source, leaf)} is True"
 
     def fails(self, source: Source, leaf: Leaf) -> str:
-        return f"{source.constant(partial(self._trace.leaf, leaf))}(c) is False"
+        return f"{self._ask(source, leaf)} is False"
+
+    def _ask(self, source: Source, leaf: Leaf) -> str:
+        return source.answer(leaf, lambda: f"{source.constant(partial(self._trace.leaf, leaf))}(c)")
+
+    def between(self, source: Source, node: Between) -> str:
+        return f"{source.constant(partial(self._trace.between, node, self.linker.now))}()"
+
+    def unit(self, source: Source, path: tuple[str, ...]) -> None:
+        source.line(f"u = {source.constant(partial(self._trace.unit, path))}(c)")
 
     def draw(self, source: Source, draw: Draw) -> str:
         return f"{source.constant(partial(self._trace.draw, draw))}(u)"
@@ -201,6 +222,13 @@ def _share_text(share: Share) -> str:
 
 def _range_text(start: int, stop: int) -> str:
     return f"{start:,} to {stop - 1:,}"
+
+
+def _instant(seconds: float | None) -> str | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return str(seconds)
 
 
 def _verdict(result: Any) -> str:

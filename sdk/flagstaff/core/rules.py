@@ -142,6 +142,10 @@ class Between:
     start: float | None
     end: float | None
 
+    def includes(self, now: float) -> bool:
+        """Whether a point in time lies in the window."""
+        return (self.start is None or self.start <= now) and (self.end is None or now < self.end)
+
 
 Condition: TypeAlias = Leaf | AllOf | AnyOf | Not | InSegment | Prerequisite | Drawn | Between
 

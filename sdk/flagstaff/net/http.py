@@ -18,6 +18,10 @@ __all__ = ["AsyncHttp", "Http", "Request", "Response", "TransportError"]
 # A socket's patience is real time, whatever clock the rest of the package was given.
 _monotonic = time.monotonic  # noqa: TID251
 
+# Seconds. Servers commonly hang up after five: a connection of that age may be gone in the very
+# moment that it is used again.
+_KEEP_ALIVE = 2.0
+
 
 class Http:
     """Sends requests, blocking; may be shared by threads and survives a fork.
@@ -134,7 +138,7 @@ def _new_client() -> Any:
 
     from flagstaff.net.sockets import keep_deadlines
 
-    client = httpx.Client(cookies=_no_cookies())
+    client = httpx.Client(cookies=_no_cookies(), limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE))
     keep_deadlines(client)
     return client
 
@@ -142,7 +146,7 @@ def _new_client() -> Any:
 def _new_async_client() -> Any:
     import httpx
 
-    return httpx.AsyncClient(cookies=_no_cookies())
+    return httpx.AsyncClient(cookies=_no_cookies(), limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE))
 
 
 def _no_cookies() -> Any:

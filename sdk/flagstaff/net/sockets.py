@@ -81,9 +81,6 @@ class _Backend(httpcore.NetworkBackend):
                 failure = error
         raise failure
 
-    def sleep(self, seconds: float) -> None:
-        self._inner.sleep(seconds)
-
 
 def _addresses(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -133,3 +133,5 @@ class Worker(Driver):
             return self._machine.perform(job)
         except Exception as error:  # noqa: BLE001 - whatever it is, the machine decides what to make of it
             return error
+        except SystemExit:  # a host's code that wants to leave: not with our thread
+            return RuntimeError("SystemExit")

@@ -17,10 +17,10 @@ class Adapter(Peer):
     refreshes: ClassVar[bool] = True
 
     @staticmethod
-    def document(flags: Sequence[Flag], version: int) -> bytes:
+    def document(flags: Sequence[Flag]) -> bytes:
         return json.dumps(
             {
-                "createdAt": f"2026-01-01T00:00:{version:02d}.000Z",
+                "createdAt": "2026-01-01T00:00:00.000Z",
                 "format": "SERVER",
                 "environment": {"name": "bench"},
                 "flags": {flag.key: _flag(flag) for flag in flags},
@@ -33,7 +33,7 @@ class Adapter(Peer):
         class Logger(eppo_client.AssignmentLogger):  # type: ignore[misc]
             seen = 0
 
-            def log_assignment(self, event: Any) -> None:
+            def log_assignment(self, _event: Any) -> None:
                 Logger.seen += 1
 
         document = setting.document.read_bytes()
@@ -128,10 +128,11 @@ def _allocations(flag: Flag) -> list[dict[str, Any]]:
                 ("plan", "ONE_OF", [flag.plan], 100),
                 ("version", "GTE", flag.version, flag.percent),
             )
-            return [
-                _allocation(flag, name, [_split("on", flag.key, 0, percent)], _condition(name, operator, value))
-                for name, operator, value, percent in rules
-            ] + [_allocation(flag, "rest", [_split("off")])]
+            found = []
+            for name, operator, value, percent in rules:
+                condition = {"attribute": name, "operator": operator, "value": value}
+                found.append(_allocation(flag, name, [_split("on", flag.key, 0, percent)], condition))
+            return [*found, _allocation(flag, "rest", [_split("off")])]
         case "experiment":
             splits, low = [], 0
             for name, percent in ARMS:
@@ -152,7 +153,3 @@ def _allocation(
 def _split(variation: str, salt: str = "", low: int = 0, high: int = 100) -> dict[str, Any]:
     ranges = [{"start": low * 100, "end": high * 100}]
     return {"variationKey": variation, "shards": [{"salt": salt, "ranges": ranges}] if salt else []}
-
-
-def _condition(attribute: str, operator: str, value: Any) -> dict[str, Any]:
-    return {"attribute": attribute, "operator": operator, "value": value}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from tests.bench.peers.peer import Peer, Setting
-from tests.bench.scenario import ARMS, Flag, User
+from tests.bench.scenario import ARMS, VERSION, Flag, User
 
 
 class Adapter(Peer):
@@ -14,8 +14,10 @@ class Adapter(Peer):
     imports: ClassVar[str] = "from flagstaff import Client, Context"
     refreshes: ClassVar[bool] = True
 
+    _client: Any  # a Client, or inside an event loop an AsyncClient
+
     @staticmethod
-    def document(flags: Sequence[Flag], version: int) -> bytes:
+    def document(flags: Sequence[Flag]) -> bytes:
         from flagstaff.formats import load
 
         arms = dict(ARMS)
@@ -23,7 +25,7 @@ class Adapter(Peer):
             "version": 1,
             "project": "bench",
             "environment": "bench",
-            "revision": version,
+            "revision": VERSION,
             "flags": {flag.key: _flag(flag) for flag in flags},
             "experiments": {flag.key: {"split": arms} for flag in flags if flag.kind == "experiment"},
         }
@@ -46,12 +48,15 @@ class Adapter(Peer):
 
         self._context = Context
         events = setting.url if setting.exposing else None
-        self._client = client = AsyncClient(setting.url, events=events, poll_interval=setting.refresh)
-        if not await client.wait_ready(30):
-            raise TimeoutError(str(client.status()))
+        self._client = AsyncClient(setting.url, events=events, poll_interval=setting.refresh)
+        if not await self._client.wait_ready(30):
+            raise TimeoutError(str(self._client.status()))
 
     def settle(self) -> None:
         self._client.flush(30)
+
+    def waiting(self) -> int:
+        return int(self._client.stats()["pending"])
 
     def lost(self) -> int:
         return sum(self._client.stats()["dropped"].values())

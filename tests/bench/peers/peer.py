@@ -30,6 +30,17 @@ class Setting:
     refresh: float | None = None
 
 
+_LOOPS = (
+    "static",
+    "targeted",
+    "experiment",
+    "everything",
+    "static_built",
+    "targeted_built",
+    "experiment_built",
+)
+
+
 class Peer:
     """An SDK. Loops are written out, for a call between them and the SDK would be measured with it.
 
@@ -42,14 +53,16 @@ class Peer:
     """The distribution whose version is told."""
     imports: ClassVar[str]
     """What its users' programs import."""
+    exposes: ClassVar[bool] = True
+    """Whether it has exposures at all."""
     refreshes: ClassVar[bool] = False
     """Whether ``Setting.refresh`` is heeded."""
 
     # -- rules ------------------------------------------------------------------------------------------
 
     @staticmethod
-    def document(flags: Sequence[Flag], version: int) -> bytes:
-        """The flags in the SDK's own dialect; a higher version is newer."""
+    def document(flags: Sequence[Flag]) -> bytes:
+        """The flags in the SDK's own dialect, as its server sends them."""
         raise NotImplementedError
 
     @staticmethod
@@ -72,6 +85,10 @@ class Peer:
     def settle(self) -> None:
         """Have the events that wait sent, so that they don't disturb what comes next."""
         time.sleep(0.3)
+
+    def waiting(self) -> int:
+        """How many events wait to be sent, where the SDK says so."""
+        return 0
 
     def lost(self) -> int:
         """How many events were dropped so far, where the SDK says so."""
@@ -97,6 +114,4 @@ class Peer:
 
     def loops(self) -> Mapping[str, Loop]:
         """What can be timed, by the name of the workload."""
-        names = ("static", "targeted", "experiment", "everything")
-        names += ("static_built", "targeted_built", "experiment_built")
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return {name: getattr(self, name) for name in _LOOPS if hasattr(self, name)}

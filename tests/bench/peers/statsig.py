@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tests.bench.peers.peer import Peer, Setting
-from tests.bench.scenario import ARMS, Flag, User
+from tests.bench.scenario import ARMS, VERSION, Flag, User
 
 
 class Adapter(Peer):
@@ -18,8 +18,8 @@ class Adapter(Peer):
     refreshes: ClassVar[bool] = True
 
     @staticmethod
-    def document(flags: Sequence[Flag], version: int) -> bytes:
-        return _Document(version).read(flags)
+    def document(flags: Sequence[Flag]) -> bytes:
+        return _Document().read(flags)
 
     def start(self, setting: Setting) -> None:
         import statsig_python_core as sdk
@@ -107,8 +107,7 @@ class Adapter(Peer):
 class _Document:
     """A document in the making: conditions stand in a table of their own, and rules refer to them."""
 
-    def __init__(self, version: int) -> None:
-        self._version = version
+    def __init__(self) -> None:
         self._conditions: dict[str, Any] = {}
         self._everybody = self._condition("public", None, None)
 
@@ -124,7 +123,7 @@ class _Document:
                 "condition_map": self._conditions,
                 "experiment_to_layer": {},
                 "has_updates": True,
-                "time": 1_700_000_000_000 + self._version,
+                "time": 1_700_000_000_000 + VERSION,
                 "response_format": "dcs-v2",
                 "company_id": "bench",
                 "sdk_configs": {},
@@ -171,7 +170,7 @@ class _Document:
         ]
 
     def _common(self, flag: Flag, kind: str) -> dict[str, Any]:
-        return {"type": kind, "entity": kind, "salt": flag.key, "idType": "userID", "version": self._version}
+        return {"type": kind, "entity": kind, "salt": flag.key, "idType": "userID", "version": VERSION}
 
     def _rule(self, name: str, percent: int, condition: str, value: Any) -> dict[str, Any]:
         return {

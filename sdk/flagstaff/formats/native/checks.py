@@ -311,6 +311,8 @@ class _Checker:
             self._weights(f"{path}.split", rule.split)
             for part in weights_of(rule.split):
                 self._variant(f"{path}.split", key, part.variant)
+        if rule.split is not None and rule.rollout is not None:
+            self._draws(f"{salt}:traffic", str(self._part))
         if rule.split is not None or rule.rollout is not None:
             self._draws(salt, str(self._part))
         elif rule.salt is not None or rule.unit is not None:

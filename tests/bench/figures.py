@@ -1,0 +1,117 @@
+"""What was found, as plain data: what tables and plots are made of, and what the JSON file holds."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from tests.bench.peers import OURS
+from tests.bench.solo import Alone
+from tests.bench.timing import Turn
+from tests.bench.turns import Times
+
+__all__ = [
+    "Figure",
+    "Figures",
+    "Machine",
+    "PeerFigures",
+    "drift",
+    "fastest",
+    "machine",
+    "plausible",
+    "summed_up",
+]
+
+
+class Figure(TypedDict):
+    """Nanoseconds for an evaluation: the median and quartiles of the turns, and the best pass of all."""
+
+    median: float
+    low: float
+    high: float
+    best: float
+
+
+class Machine(TypedDict):
+    python: str
+    processor: str
+    cores: int
+    system: str
+    day: str
+
+
+class PeerFigures(TypedDict):
+    title: str
+    version: str
+    answers: Mapping[str, Mapping[str, float]]
+
+
+class Figures(TypedDict):
+    """``times`` by SDK and workload; ``floors`` by name; ``alone`` by SDK and measure."""
+
+    machine: Machine
+    rounds: int
+    peers: dict[str, PeerFigures]
+    floors: dict[str, Figure]
+    times: dict[str, dict[str, Figure]]
+    alone: Alone
+
+
+def machine() -> Machine:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "processor": names[0] if names else platform.machine(),
+        "cores": len(names) or 1,
+        "system": platform.system(),
+        "day": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def summed_up(times: Times) -> dict[str, dict[str, Figure]]:
+    return {
+        label: {workload: _figure(turns) for workload, turns in found.items()}
+        for label, found in times.items()
+    }
+
+
+def _figure(turns: Sequence[Turn]) -> Figure:
+    medians = sorted(turn.median for turn in turns)
+    return {
+        "median": statistics.median(medians),
+        "low": medians[len(medians) // 4],
+        "high": medians[-1 - len(medians) // 4],
+        "best": min(turn.best for turn in turns),
+    }
+
+
+def drift(floors: Mapping[str, Figure]) -> float:
+    """How far apart the quartiles of the same work lie, as a part of its median: the noise of the machine."""
+    return max((floor["high"] - floor["low"]) / floor["median"] for floor in floors.values())
+
+
+def fastest(figures: Figures, workload: str) -> str | None:
+    """The fastest of the others, by its median."""
+    times = {name: found[workload]["median"] for name, found in figures["times"].items() if workload in found}
+    times.pop(OURS, None)
+    return min(times, key=times.__getitem__, default=None)
+
+
+_STATIC, _TARGETED = {"True": 1.0}, {"True": 0.25, "False": 0.75}
+_EXPERIMENT = {"control": 0.34, "blue": 0.33, "green": 0.33}
+_EXPECTED: Final = (_STATIC, _TARGETED, _EXPERIMENT)
+_LEEWAY = 0.05
+
+
+def plausible(answers: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether the shares of answers are near those that the rules ask for."""
+    return all(
+        abs(expected.get(value, 0.0) - found.get(value, 0.0)) < _LEEWAY
+        for expected, found in zip(_EXPECTED, answers.values(), strict=True)
+        for value in {*expected, *found}
+    )

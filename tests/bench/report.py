@@ -1,0 +1,141 @@
+"""The figures as people read them: tables in Markdown, a plot, and all of them in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.bench.figures import Figures, drift, fastest
+from tests.bench.peers import OURS
+from tests.bench.plot import plot
+from tests.bench.workloads import EXPOSING, FLOORS, SILENT, TITLES
+
+__all__ = ["table", "write"]
+
+
+def write(figures: Figures, directory: Path) -> None:
+    """Write ``figures.json``, ``table.md`` and ``plot.svg``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (directory / "table.md").write_text(table(figures))
+    (directory / "plot.svg").write_text(plot(figures))
+
+
+def table(figures: Figures) -> str:
+    """All tables, the most telling first."""
+    parts = [
+        "# The benchmark's last run\n",
+        _about(figures),
+        "## Time for one evaluation\n",
+        _versus(figures),
+        "## Everybody\n\nNanoseconds for one evaluation, the median of the turns.\n",
+        _everybody(figures),
+        "## Rules, memory, imports\n",
+        _alone(figures),
+        "## Floors\n\nWhat no Python can go below, measured in the same turns.\n",
+        _floors(figures),
+    ]
+    return "\n".join(parts)
+
+
+def _about(figures: Figures) -> str:
+    it = figures["machine"]
+    return (
+        f"Written by `make bench` on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. "
+        f"{figures['rounds']} rounds in which everybody takes a turn; the same work differed by "
+        f"{drift(figures['floors']):.0%} between the quartiles of its turns, so smaller differences say nothing.\n"
+    )
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _versus(figures: Figures) -> str:
+    ours = figures["times"].get(OURS, {})
+    rows = []
+    for workload in {**SILENT, **EXPOSING}:
+        rival = fastest(figures, workload)
+        if workload not in ours or rival is None:
+            continue
+        mine, other = ours[workload]["median"], figures["times"][rival][workload]["median"]
+        title = figures["peers"][rival]["title"]
+        rows.append((TITLES[workload], f"{mine:,.0f} ns", f"{title}, {other:,.0f} ns", f"{mine / other:.2f}"))
+    return _grid(("workload", "flagstaff", "the fastest other", "ratio"), rows)
+
+
+def _everybody(figures: Figures) -> str:
+    workloads = [*SILENT, *EXPOSING]
+    order = sorted(figures["peers"], key=lambda name: _time(figures, name, "experiment"))
+    rows = []
+    for name in order:
+        peer, times = figures["peers"][name], figures["times"][name]
+        cells = (f"{times[it]['median']:,.0f}" if it in times else "–" for it in workloads)
+        rows.append((f"{peer['title']} {peer['version']}", *cells))
+    return _grid(("", *(TITLES[workload] for workload in workloads)), rows)
+
+
+def _time(figures: Figures, name: str, workload: str) -> float:
+    found = figures["times"][name].get(workload)
+    return found["median"] if found else float("inf")
+
+
+class _Column(NamedTuple):
+    title: str
+    measure: str
+    show: Callable[[Mapping[str, float]], str]
+
+
+def _ms(key: str) -> Callable[[Mapping[str, float]], str]:
+    return lambda found: f"{found[key] * 1e3:,.1f}"
+
+
+_COLUMNS: Final = (
+    _Column("import, ms", "import", _ms("seconds")),
+    _Column("import to first answer, 1,000 flags, ms", "ready", _ms("seconds")),
+    _Column("load 1,000 flags, ms", "load_1000", _ms("seconds")),
+    _Column("load 10,000 flags, ms", "load_10000", _ms("seconds")),
+    _Column("they take, MB", "load_10000", lambda it: f"{it['megabytes']:,.1f}"),
+    _Column("once all were asked for, MB", "load_10000", lambda it: f"{it['megabytes_used']:,.1f}"),
+    _Column("update one flag of 10,000, ms of processor", "update", _ms("seconds")),
+    _Column("longest pause meanwhile, ms", "update", _ms("pause")),
+    _Column("event loop late while updating, p99 (worst), ms", "loop_swap", lambda it: _lateness(it)),
+    _Column(
+        "event loop late while the collector hangs, p99 (worst), ms", "loop_hang", lambda it: _lateness(it)
+    ),
+    _Column("distributions", "footprint", lambda it: f"{it['distributions']:.0f}"),
+    _Column("installed, MB", "footprint", lambda it: f"{it['megabytes']:,.1f}"),
+)
+
+
+def _lateness(found: Mapping[str, float]) -> str:
+    return f"{found['p99'] * 1e3:,.1f} ({found['worst'] * 1e3:,.1f})"
+
+
+def _alone(figures: Figures) -> str:
+    alone = figures["alone"]
+    columns = [column for column in _COLUMNS if any(column.measure in found for found in alone.values())]
+    rows = []
+    for name, found in alone.items():
+        cells = (column.show(found[column.measure]) if column.measure in found else "–" for column in columns)
+        rows.append((figures["peers"][name]["title"], *cells))
+    return _grid(("", *(column.title for column in columns)), rows) + "".join(_delivered(figures))
+
+
+def _delivered(figures: Figures) -> Iterator[str]:
+    found = figures["alone"].get(OURS, {}).get("deliver")
+    if found is not None:
+        yield (
+            f"\nInto the development server: {found['events']:,.0f} exposures by one process, recorded at "
+            f"{found['events'] / found['recording']:,.0f} a second, delivered at "
+            f"{found['events'] / found['seconds']:,.0f} a second; {found['stored']:,.0f} were stored, "
+            f"{found['lost']:,.0f} lost.\n"
+        )
+
+
+def _floors(figures: Figures) -> str:
+    rows = ((FLOORS[name].title, f"{floor['median']:.1f} ns") for name, floor in figures["floors"].items())
+    return _grid(("", "time"), rows)

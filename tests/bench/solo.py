@@ -1,0 +1,137 @@
+"""What is measured in fresh processes: loading, updating, importing, event loops, delivery, size."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from shutil import copyfile
+from typing import NamedTuple, TypeAlias
+
+from tests.bench.collector import EVENTS
+from tests.bench.documents import restore
+from tests.bench.peers import OURS, find_peer
+from tests.bench.places import clean_environment, command, interpreter, serving
+from tests.bench.sink import HANGING
+from tests.bench.turns import WorkerError, say
+
+__all__ = ["Alone", "measure_alone"]
+
+Found: TypeAlias = dict[str, float]
+Alone: TypeAlias = dict[str, dict[str, Found]]
+"""By SDK, by measure: the medians of what was found."""
+
+_PATIENCE = 300.0  # seconds
+_IMPORTS = 5  # imports for every repeat: they are short and noisy
+
+
+class _Measure(NamedTuple):
+    name: str
+    of: str
+    act: Callable[[], Found]
+
+
+def measure_alone(names: Sequence[str], scratch: Path, url: str, *, repeats: int, whole: bool) -> Alone:
+    """All measures for all SDKs, which take turns."""
+    lab = _Lab(scratch, url)
+    found: dict[str, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
+    for number in range(repeats):
+        for measure in lab.measures(names, first=number == 0, whole=whole):
+            try:
+                found[measure.of][measure.name].append(measure.act())
+            except WorkerError as error:
+                say(f"left out: {error}")
+        say(f"  round {number + 1} of {repeats}")
+    return {
+        name: {measure: _medians(samples) for measure, samples in by_measure.items()}
+        for name, by_measure in found.items()
+    }
+
+
+def _medians(samples: Sequence[Found]) -> Found:
+    return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+
+
+class _Lab:
+    def __init__(self, scratch: Path, url: str) -> None:
+        self._scratch = scratch
+        self._url = url
+        self._environment: Mapping[str, str] = clean_environment(scratch / "tmp")
+
+    def measures(self, names: Sequence[str], *, first: bool, whole: bool) -> Iterator[_Measure]:
+        for name in names:
+            run = partial(self._run, name)
+            yield _Measure("import", name, partial(self._import, name))
+            yield _Measure("ready", name, partial(run, "ready", 1000))
+            yield _Measure("load_1000", name, partial(run, "load", 1000))
+            yield _Measure("load_10000", name, partial(run, "load", 10_000))
+            if first:
+                yield _Measure("footprint", name, partial(run, "footprint", 1000))
+        if whole:
+            yield from self._long(names)
+
+    def _long(self, names: Sequence[str]) -> Iterator[_Measure]:
+        for name in names:
+            run = partial(self._run, name)
+            if find_peer(name).refreshes:
+                yield _Measure("update", name, partial(run, "update", 10_000))
+                yield _Measure("loop_swap", name, partial(run, "loop_swap", 10_000))
+            if find_peer(name).exposes:
+                yield _Measure("loop_hang", name, partial(run, "loop_hang", 1000, prefix=HANGING))
+            if name == OURS:
+                yield _Measure("deliver", name, self._deliver)
+
+    def _run(self, name: str, measure: str, flags: int, prefix: str = "") -> Found:
+        place = f"{name}-{flags}"
+        restore(self._scratch / place)
+        return self._ask(name, measure, self._scratch / place, f"{self._url}/{prefix}{place}")
+
+    def _ask(self, name: str, measure: str, place: Path, url: str) -> Found:
+        asked = command(interpreter(name), "alone", measure, name, place, url)
+        try:
+            done = subprocess.run(
+                asked,
+                env={**self._environment},
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise WorkerError(f"{name}, {measure}: {error.stderr[-2000:]}") from None
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"{name}, {measure}: took longer than {_PATIENCE:g} s") from None
+        return dict(json.loads(done.stdout))
+
+    def _import(self, name: str) -> Found:
+        """Milliseconds of an import over those of a bare Python."""
+        with_it, without = [], []
+        for _ in range(_IMPORTS):
+            without.append(self._time(name, "pass"))
+            with_it.append(self._time(name, find_peer(name).imports))
+        return {"seconds": statistics.median(with_it) - statistics.median(without)}
+
+    def _time(self, name: str, statement: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([interpreter(name), "-c", statement], env={**self._environment}, check=True)
+        return time.perf_counter() - start
+
+    def _deliver(self) -> Found:
+        """Events of one process into the development server, on this machine; counted in its database."""
+        from flagstaff.server import EventStore
+
+        place = self._scratch / f"{OURS}-1000"
+        restore(place)
+        copyfile(place / "document", place / "document.json")
+        for old in place.glob(f"{EVENTS}*"):
+            old.unlink()
+        with serving(self._environment, "collector", place) as url:
+            found = self._ask(OURS, "deliver", place, url)
+        with EventStore(place / EVENTS) as store:
+            found["stored"] = sum(row.count for row in store.exposures())
+        return found
