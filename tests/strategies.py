@@ -139,12 +139,14 @@ class Contrary(str):
 TRAPS: Sequence[Callable[[], Any]] = (
     Untouchable, Unhashable, Mask, lambda: Locked(id="u1"), lambda: Name("NL"), lambda: Name("user-1"),
     lambda: Number(3), object, lambda: b"NL", lambda: {"NL"}, lambda: datetime.now(UTC), lambda: "\ud800NL\0",
-    lambda: 10**5000, lambda: [[[]]], lambda: Explosive("NL"), lambda: Ellipsis, lambda: int, lambda: 1j,
+    lambda: 10**5000, lambda: [[[]]], lambda: Ellipsis, lambda: int, lambda: 1j,
 )  # fmt: skip
 """Hostile values with nothing to say: a test of one is unknown, or sees through it."""
 
-LIARS: Sequence[Callable[[], Any]] = (Yes, lambda: Contrary("NL"), lambda: Contrary("user-1"))
-"""Hostile values that answer wrongly; what a test of one says is its own fault."""
+LIARS: Sequence[Callable[[], Any]] = (
+    Yes, lambda: Contrary("NL"), lambda: Contrary("user-1"), lambda: Explosive("NL"), lambda: Explosive("user-1"),
+)  # fmt: skip
+"""Hostile values that answer wrongly, or not at all; what a test of one says is its own fault."""
 
 
 # -- contexts ------------------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ class Author:
         self._layers: dict[str, Any] = {}
         self._experiments: dict[str, Any] = {}
         self._families: dict[str, int] = {}
-        self._salts: list[str] = ["shared", "a:b", "Ω"]
+        self._salts = ["shared", "a:b", "Ω"]
 
     def document(self, flags: int = 6) -> dict[str, Any]:
         random = self._random
@@ -212,7 +214,7 @@ class Author:
             self._flags[f"flag-{number}"] = self._flag()
         written = {
             "version": 1,
-            "shared_salts": self._salts,
+            "shared_salts": [*self._salts, *(f"{salt}:traffic" for salt in self._salts)],
             "segments": self._segments,
             "layers": {name: layer for name, (layer, _) in self._layers.items()},
             "holdouts": holdouts,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flagstaff.shell import Shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Self
@@ -32,8 +35,9 @@ class AsyncClient(Shell):
     def _open(self, http_client: Any) -> AsyncHttp:
         from flagstaff.net.http import AsyncHttp
 
-        self._waiters: list[Callable[[], None]] = []
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._drivers: list[TaskDriver] = []
+        self._sender: TaskDriver | None = None
         return AsyncHttp(http_client)
 
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
@@ -43,17 +47,18 @@ class AsyncClient(Shell):
         if machine is not None:
             self._drivers.append(TaskDriver(machine, "flagstaff-rules", self._clock))
         if outlet is not None:
-            sender = TaskDriver(outlet.sender, "flagstaff-events", self._clock, self._forked)
-            self._drivers.append(sender)
-            outlet.wanted = sender.wake
+            self._sender = TaskDriver(outlet.sender, "flagstaff-events", self._clock, self._forked)
+            self._drivers.append(self._sender)
+            outlet.wanted = self._sender.wake
             outlet.progressed = self._notify
 
     # -- waiting --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin to fetch and to send, in tasks of the running loop. Starting twice does nothing."""
-        for driver in self._drivers:
-            driver.start()
+        if not self._closed:
+            for driver in self._drivers:
+                driver.start()
 
     async def wait_ready(self, timeout: float = 2.0) -> bool:  # noqa: ASYNC109 - the promise is a bound
         """Wait at most ``timeout`` seconds for rules; whether there are any."""
@@ -62,12 +67,18 @@ class AsyncClient(Shell):
 
     async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109
         """Send what waits, for ``timeout`` seconds at most; whether all of it was delivered."""
-        outlet = self._outlet
-        if outlet is None:
+        if self._closed:
+            return not self.stats()["pending"]
+        await self.start()
+        return await self._deliver(timeout)
+
+    async def _deliver(self, timeout: float) -> bool:  # noqa: ASYNC109
+        outlet, sender = self._outlet, self._sender
+        if outlet is None or sender is None:
             return True
         mark = outlet.sender.flush(timeout)
-        await self.start()
-        outlet.wanted()
+        sender.start()
+        sender.wake()
         return await self._wait(lambda: outlet.sender.flushed(mark), timeout)
 
     async def close(self, timeout: float = 2.0) -> None:  # noqa: ASYNC109
@@ -79,7 +90,7 @@ class AsyncClient(Shell):
             return
         self._closed = True
         deadline = self._clock.monotonic() + timeout
-        await self.flush(timeout)
+        await self._deliver(timeout)
         for driver in self._drivers:
             await driver.stop(max(0.0, deadline - self._clock.monotonic()))
         if self._outlet is not None:
@@ -99,7 +110,8 @@ class AsyncClient(Shell):
         import asyncio
 
         moved = asyncio.Event()
-        self._waiters.append(moved.set)
+        waiter = (asyncio.get_running_loop(), moved)
+        self._waiters.append(waiter)
         try:
             async with asyncio.timeout(max(0.0, timeout)):
                 while not done():
@@ -108,12 +120,13 @@ class AsyncClient(Shell):
         except TimeoutError:
             pass
         finally:
-            self._waiters.remove(moved.set)
+            self._waiters.remove(waiter)
         return done()
 
     def _notify(self) -> None:
-        for ring in list(self._waiters):
-            ring()
+        for loop, moved in list(self._waiters):
+            with suppress(RuntimeError):  # a loop that was closed under those who waited in it
+                loop.call_soon_threadsafe(moved.set)
 
     # -- driving --------------------------------------------------------------------------------------
 

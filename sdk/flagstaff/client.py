@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from flagstaff.shell import Shell
 
 TYPE_CHECKING = False
@@ -36,6 +38,7 @@ class Client(Shell):
         from flagstaff.net.http import Http
 
         self._moved = Condition()  # rules arrived, or events left
+        self._process = os.getpid()
         self._orphaned = False
         self._rules_worker: Worker | None = None
         self._events_worker: Worker | None = None
@@ -62,6 +65,11 @@ class Client(Shell):
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Send what waits, for ``timeout`` seconds at most; whether all of it was delivered."""
+        if self._closed:
+            return not self.stats()["pending"]
+        return self._deliver(timeout)
+
+    def _deliver(self, timeout: float) -> bool:
         outlet, worker = self._outlet, self._events_worker
         if outlet is None or worker is None:
             return True
@@ -79,7 +87,7 @@ class Client(Shell):
             return
         self._closed = True
         deadline = self._clock.monotonic() + timeout
-        self.flush(timeout)
+        self._deliver(timeout)
         for worker in (self._rules_worker, self._events_worker):
             if worker is not None:
                 worker.stop(max(0.0, deadline - self._clock.monotonic()))
@@ -121,8 +129,9 @@ class Client(Shell):
         """In a child: the parent's events are its own, and the next evaluation starts our threads."""
         from threading import Condition
 
-        if self._orphaned:
-            return
+        if self._process == os.getpid():
+            return  # both workers tell
+        self._process = os.getpid()
         self._orphaned = True
         self._moved = Condition()
         if self._outlet is not None:

@@ -132,7 +132,9 @@ class Flags:
         snapshot = self._table.snapshot  # one for all of them: rules may be replaced meanwhile
         if snapshot is None:
             return {}
-        return {key: self._forced(snapshot, key) or snapshot.decide(key, context) for key in snapshot.keys()}
+        return {
+            key: self._forced(snapshot, key) or snapshot.decide(key, context) for key in snapshot.flag_keys()
+        }
 
     def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:
         """The decision with every rule tried, value compared and bucket drawn. Records no exposure.

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.bench.documents import FEW
 from tests.bench.peers import Peer, Setting, find_peer
 from tests.bench.scenario import EXPERIMENT, STATIC, SWITCH, VERSION, make_users
 from tests.bench.worker import private_stdout
@@ -45,8 +46,7 @@ def main(arguments: list[str]) -> None:
 
 def _load(adapter: type[Peer], directory: Path, url: str) -> Mapping[str, Any]:
     """Load many flags, in a process that has loaded a few: what is imported late is imported by then."""
-    small = directory.with_name(f"{directory.name}-small")
-    _started(adapter, Setting(small / "document", f"{url}-small"))
+    _started(adapter, Setting(directory.with_name(_few(directory.name)) / "document", _few(url)))
     setting = Setting(directory / "document", url)
     gc.collect()
     before, start = _resident(), time.perf_counter()
@@ -61,6 +61,11 @@ def _load(adapter: type[Peer], directory: Path, url: str) -> Mapping[str, Any]:
         "megabytes": loaded - before,
         "megabytes_used": _resident() - before,
     }
+
+
+def _few(place: str) -> str:
+    """Where the same SDK has a document of few flags."""
+    return f"{place.rpartition('-')[0]}-{FEW}"
 
 
 def _ready(adapter: type[Peer], directory: Path, url: str) -> Mapping[str, Any]:

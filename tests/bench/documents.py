@@ -9,7 +9,10 @@ from shutil import copyfile
 from tests.bench.peers import find_peer
 from tests.bench.scenario import make_flags
 
-__all__ = ["lay_out", "restore"]
+__all__ = ["FEW", "SIZES", "lay_out", "restore"]
+
+FEW = 10
+SIZES = (1000, 10_000)
 
 
 def lay_out(place: Path, peer: str, flags: int) -> None:

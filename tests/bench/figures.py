@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from tests.bench.peers import OURS
 from tests.bench.solo import Alone

@@ -14,7 +14,15 @@ from tests.bench.workloads import EXPOSING, SILENT, TITLES
 __all__ = ["plot"]
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960, 300, 40, 64, 40
-_SHOWN: Final = ("static", "targeted", "experiment", "experiment_built", "everything", "first", "repeated")
+_SHOWN: Final[tuple[str, ...]] = (
+    "static",
+    "targeted",
+    "experiment",
+    "experiment_built",
+    "everything",
+    "first",
+    "repeated",
+)
 _STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #333 }
 .small { font-size: 11px; fill: #777 }
@@ -61,7 +69,8 @@ def _axis(low: int, high: int, height: int) -> Iterator[str]:
     for power in range(low, high + 1):
         x = _x(10.0**power, low, high)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 16}" y2="{height - 28}"/>'
-        yield f'<text class="small" x="{x:.1f}" y="{height - 12}" text-anchor="middle">{_time(10**power)}</text>'
+        label = f'<text class="small" x="{x:.1f}" y="{height - 12}" text-anchor="middle">'
+        yield f"{label}{_time(10**power)}</text>"
 
 
 def _rows(figures: Figures, rows: list[str], low: int, high: int) -> Iterator[str]:

@@ -44,8 +44,8 @@ def _about(figures: Figures) -> str:
     it = figures["machine"]
     return (
         f"Written by `make bench` on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. "
-        f"{figures['rounds']} rounds in which everybody takes a turn; the same work differed by "
-        f"{drift(figures['floors']):.0%} between the quartiles of its turns, so smaller differences say nothing.\n"
+        f"{figures['rounds']} rounds in which everybody takes a turn. The floors, the same work every time, "
+        f"lay {drift(figures['floors']):.0%} apart between the quartiles: smaller differences say nothing.\n"
     )
 
 
@@ -93,6 +93,10 @@ def _ms(key: str) -> Callable[[Mapping[str, float]], str]:
     return lambda found: f"{found[key] * 1e3:,.1f}"
 
 
+def _lateness(found: Mapping[str, float]) -> str:
+    return f"{found['p99'] * 1e3:,.1f} ({found['worst'] * 1e3:,.1f})"
+
+
 _COLUMNS: Final = (
     _Column("import, ms", "import", _ms("seconds")),
     _Column("import to first answer, 1,000 flags, ms", "ready", _ms("seconds")),
@@ -102,17 +106,11 @@ _COLUMNS: Final = (
     _Column("once all were asked for, MB", "load_10000", lambda it: f"{it['megabytes_used']:,.1f}"),
     _Column("update one flag of 10,000, ms of processor", "update", _ms("seconds")),
     _Column("longest pause meanwhile, ms", "update", _ms("pause")),
-    _Column("event loop late while updating, p99 (worst), ms", "loop_swap", lambda it: _lateness(it)),
-    _Column(
-        "event loop late while the collector hangs, p99 (worst), ms", "loop_hang", lambda it: _lateness(it)
-    ),
+    _Column("event loop late while updating, p99 (worst), ms", "loop_swap", _lateness),
+    _Column("event loop late while the collector hangs, p99 (worst), ms", "loop_hang", _lateness),
     _Column("distributions", "footprint", lambda it: f"{it['distributions']:.0f}"),
     _Column("installed, MB", "footprint", lambda it: f"{it['megabytes']:,.1f}"),
 )
-
-
-def _lateness(found: Mapping[str, float]) -> str:
-    return f"{found['p99'] * 1e3:,.1f} ({found['worst'] * 1e3:,.1f})"
 
 
 def _alone(figures: Figures) -> str:

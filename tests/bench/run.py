@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.bench import report
-from tests.bench.documents import lay_out
+from tests.bench.documents import FEW, SIZES, lay_out
 from tests.bench.figures import Figures, PeerFigures, machine, plausible, summed_up
 from tests.bench.peers import FASTEST, NAMES, OURS, find_peer
 from tests.bench.places import CORES, clean_environment, interpreter, serving
@@ -21,8 +21,6 @@ from tests.bench.turns import Worker, asked, quiet_core, say, take_turns, workin
 from tests.bench.workloads import exposing_tasks, silent_tasks
 
 __all__ = ["main"]
-
-SIZES = (1000, 10_000)
 
 
 class Effort(NamedTuple):
@@ -74,8 +72,7 @@ def measure(names: Sequence[str], effort: Effort) -> Figures:
     with TemporaryDirectory(prefix="flagstaff-bench-") as temporary:
         scratch = Path(temporary)
         for name in names:
-            lay_out(scratch / f"{name}-small", name, 10)
-            for size in SIZES:
+            for size in (FEW, *SIZES):
                 lay_out(scratch / f"{name}-{size}", name, size)
         environment = clean_environment(scratch / "tmp")
         with serving(environment, "sink", scratch) as url:
@@ -119,7 +116,7 @@ class _Bench:
 
     def _worker(self, name: str, *, exposing: bool = False) -> Worker:
         place = f"{OURS if name == 'floors' else name}-{SIZES[0]}"
-        arguments = [name, self._scratch / place / "document", f"{self._url}/{place}"]
+        arguments: list[str | Path] = [name, self._scratch / place / "document", f"{self._url}/{place}"]
         return Worker(
             name,
             interpreter(name),

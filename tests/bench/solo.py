@@ -43,9 +43,11 @@ def measure_alone(names: Sequence[str], scratch: Path, url: str, *, repeats: int
     for number in range(repeats):
         for measure in lab.measures(names, first=number == 0, whole=whole):
             try:
-                found[measure.of][measure.name].append(measure.act())
+                sample = measure.act()
             except WorkerError as error:
                 say(f"left out: {error}")
+                continue
+            found[measure.of][measure.name].append(sample)
         say(f"  round {number + 1} of {repeats}")
     return {
         name: {measure: _medians(samples) for measure, samples in by_measure.items()}

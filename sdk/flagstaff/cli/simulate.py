@@ -91,7 +91,7 @@ def _known(snapshot: Snapshot, flags: tuple[str, ...]) -> list[str]:
     """The flags that were named, each once, or all there are. Impossible where one is not there."""
     from flagstaff.formats.suggest import did_you_mean
 
-    keys = list(snapshot.keys())
+    keys = snapshot.flag_keys()
     for flag in flags:
         if flag not in keys:
             raise Impossible(f"the rules have no flag {flag!r}{did_you_mean(flag, keys)}")

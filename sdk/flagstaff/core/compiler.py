@@ -91,7 +91,8 @@ class Source:
     """A function in the making: its lines, and the constants that they name.
 
     Where each condition is asked twice, whether it holds and whether it fails, ``keeps`` makes the answers of
-    whatever is worth it be kept in between: asked twice on every level, a chain of segments would take for ever.
+    whatever is worth it be kept in between: asked twice on every level, a chain of segments would take for
+    ever.
     """
 
     def __init__(self, *, keeps: bool = False) -> None:
@@ -293,7 +294,10 @@ def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
 def _within(source: Source, dialect: Dialect, share: Share) -> str:
     """An expression that is true if the hash ``n`` lies in the share."""
     if share.steps:
-        return f"{source.constant(share.includes)}(n, {source.constant(dialect.linker.now)}())"
+        begins = [begins for begins, _ in share.steps]
+        cuts = [0, *(cut(bound) for _, bound in share.steps)]
+        names = (source.constant(value) for value in (cuts, bisect_right, begins, dialect.linker.now))
+        return "n < {}[{}({}, {}())]".format(*names)
     return " or ".join(_range(source, *bounds) for bounds in share.ranges) or "False"
 
 

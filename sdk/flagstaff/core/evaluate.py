@@ -6,7 +6,7 @@ changed: whoever holds it gets the same answers for ever. It has no clock but th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from .compiler import Decide, Plain, Test, compile_condition, compile_flag, fixed
@@ -42,7 +42,7 @@ class Snapshot:
 
     # -- asking -------------------------------------------------------------------------------------
 
-    def keys(self) -> Iterable[str]:
+    def flag_keys(self) -> list[str]:
         """The keys of all flags, those that can't be decided included."""
         return [*self.rules.flags, *(key for key in self.rules.malformed if key not in self.rules.flags)]
 
@@ -77,7 +77,7 @@ class Snapshot:
 
     def explain(self, key: str, context: Context, default: Any = None) -> Explanation:
         """The decision with every step to it."""
-        trace = Trace()
+        trace = Trace(self.now)
         try:
             decision = _Tracing(self, trace).decide(key, context, default)
         except Exception as error:  # noqa: BLE001  # a hostile context or mapping; evaluation never raises

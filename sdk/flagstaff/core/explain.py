@@ -25,8 +25,8 @@ class Step:
     """One thing that an evaluation did.
 
     ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or
-    ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown) or,
-    of a draw, the bucket; ``details`` holds the parts of ``text`` for machines.
+    ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown)
+    or, of a draw, the bucket; ``details`` holds the parts of ``text`` for machines.
     """
 
     __slots__ = ("depth", "details", "kind", "result", "text")
@@ -90,8 +90,9 @@ class Explanation:
 class Trace:
     """The steps of one evaluation, as they happen."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self.steps: list[Step] = []
+        self._now = now
         self._depth = 0
         self._in_rule = 0
 
@@ -152,7 +153,7 @@ class Trace:
         text = f"{draw.bucket.salt}:{unit}"
         hashed = hash32(text)
         number = bucket(hashed)
-        target = _share_text(draw.share) if draw.share else _arms_text(draw.arms)
+        target = _share_text(draw.share, self._now()) if draw.share else _arms_text(draw.arms)
         line = f"{draw.purpose}: hash({_shown(text)}) = {hashed}, bucket {number:,} of {BUCKETS:,}; {target}"
         details = {"salt": draw.bucket.salt, "unit": unit, "hash": hashed, "bucket": number, "target": target}
         self.add("draw", line, number, **details)
@@ -214,10 +215,9 @@ def _arms_text(arms: tuple[Arm, ...]) -> str:
     return ", ".join(f"{arm.variant} {_range_text(arm.start, arm.stop)}" for arm in arms)
 
 
-def _share_text(share: Share) -> str:
-    if share.steps:
-        return "in by steps of time up to " + ", ".join(f"{bound:,}" for _, bound in share.steps)
-    return "in for " + (" or ".join(_range_text(*bounds) for bounds in share.ranges) or "nobody")
+def _share_text(share: Share, now: float) -> str:
+    ranges = " or ".join(_range_text(*bounds) for bounds in share.ranges_at(now))
+    return f"in for {ranges or 'nobody'}" + (" at this time" if share.steps else "")
 
 
 def _range_text(start: int, stop: int) -> str:

@@ -67,11 +67,8 @@ class Share:
         """The ranges that hold at a point in time."""
         if not self.steps:
             return self.ranges
-        bound = 0
-        for begins, wanted in self.steps:
-            if begins <= now:
-                bound = wanted
-        return ((0, bound),)
+        begun = [bound for begins, bound in self.steps if begins <= now]
+        return ((0, begun[-1]),) if begun else ()
 
     def includes(self, hashed: int, now: float) -> bool:
         """Whether a unit with this hash takes part at a point in time."""

@@ -1,8 +1,9 @@
 """A spool on disk: what it has accepted outlives the process, however that ends.
 
-Write first, then queue: an event is in this process's own segment before ``append`` returns, and the operating
-system keeps it from there on (``sync`` asks it to keep it over a power loss as well). A segment is deleted when
-all of it has left. What a process leaves behind is adopted by the first that takes its lock.
+Write first, then queue: an event is in this process's own segment before ``append`` returns, and the
+operating system keeps it from there on (``sync`` asks it to keep it over a power loss as well). A segment
+is deleted when all of it has left. What a process leaves behind is adopted by the first that takes its
+lock.
 
 Where the disk fails, events are kept in memory, and the disk is tried again.
 """
@@ -54,7 +55,7 @@ class DiskSpool:
         self._sync = sync
         self._memory = MemorySpool()
         self._home: Home | None = None
-        self._inherited: dict[Home, int] = {}  # directories of the dead, and how many segments still lie there
+        self._inherited: dict[Home, int] = {}  # directories of the dead: how many segments are left there
         self._segments: deque[Segment] = deque()
         self._begin_anew()
 

@@ -21,7 +21,6 @@ _head = struct.Struct("<4sII")
 _length = struct.Struct("<H")
 
 
-
 class Scan(NamedTuple):
     """Some of the whole records in a stretch of bytes, and where the next one is to be looked for."""
 

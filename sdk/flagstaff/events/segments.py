@@ -1,7 +1,7 @@
 """The files of a spool: segments that only grow, in a directory that one living process owns.
 
-A process holds its directory's lock for as long as it lives; whoever can take the lock is the heir of what lies
-there. Everything is 0600 or 0700 and opened without following links.
+A process holds its directory's lock for as long as it lives; whoever can take the lock is the heir of what
+lies there. Everything is 0600 or 0700 and opened without following links.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Home:
 
     @classmethod
     def new(cls, root: Path, name: str) -> Home:
-        """A directory of our own; locked before it has the name under which others look for it. Raises OSError."""
+        """A directory of our own, locked before others can find it. Raises OSError."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         unborn = root / (_UNBORN + name)
         unborn.mkdir(mode=0o700)
