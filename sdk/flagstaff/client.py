@@ -55,6 +55,8 @@ class Client(Shell):
             self._events_worker = Worker(outlet.sender, "flagstaff-events", self._clock, self._forked)
             outlet.wanted = self._send_soon
             outlet.progressed = self._notify
+            if outlet.durable:  # a dead process may have left events behind
+                self._events_worker.start()
 
     # -- waiting --------------------------------------------------------------------------------------
 

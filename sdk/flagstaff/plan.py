@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from flagstaff.errors import ConfigError
 from flagstaff.settings import Settings, base_url
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any
 
+    from flagstaff.events.ledger import Ledger
     from flagstaff.events.outlet import Outlet
+    from flagstaff.events.spool import Spool
     from flagstaff.events.transport import Sink, Transport
     from flagstaff.net.http import AsyncHttp, Http
     from flagstaff.net.message import Request
@@ -40,6 +43,9 @@ class Plan:
         key: str | Secret | None,
         poll_interval: float | None,
         flush_interval: float | None,
+        durability: str | None,
+        spool_quota: int | None,
+        directory: str | os.PathLike[str] | None,
         format: str,  # noqa: A002
         clock: Clock | None,
         http: Http | AsyncHttp,
@@ -51,6 +57,9 @@ class Plan:
             poll_interval=poll_interval,
             flush_interval=flush_interval,
             default_poll_interval=_SERVER_INTERVAL,
+            durability=durability,
+            spool_quota=spool_quota,
+            directory=directory,
         )
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
@@ -80,7 +89,28 @@ class Plan:
             transport, where = self._posting(destination), f"http {host_of(destination)}"
         else:
             transport, where = self._handing(destination), f"sink {type(destination).__name__}"
-        return Outlet(transport, where, self.clock, self.settings.flush_interval)
+        spool_for = partial(self._spool, destination)
+        durable = self.settings.durability != "memory"
+        interval = self.settings.flush_interval
+        return Outlet(transport, where, self.clock, interval, spool_for, durable=durable)
+
+    def _spool(self, destination: str | Sink, ledger: Ledger) -> Spool:
+        """Where events wait: on disk, those for each destination and key by themselves."""
+        from flagstaff.events.spool import MemorySpool
+
+        settings = self.settings
+        if settings.durability == "memory":
+            return MemorySpool()
+        from hashlib import sha256
+        from pathlib import Path
+
+        from flagstaff.events.disk import DiskSpool
+
+        key = "" if settings.key is None else settings.key.reveal()
+        name = destination if isinstance(destination, str) else type(destination).__qualname__
+        root = Path(settings.directory, "spool", sha256(f"{name}\0{key}".encode()).hexdigest()[:16])
+        sync = settings.durability == "disk"
+        return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=sync)
 
     def _posting(self, url: str) -> Transport[Any]:
         from flagstaff.events.transport import HttpTransport

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Secret", "Settings", "base_url"]
 
 SCHEMES = ("http", "https")
+DURABILITIES = ("memory", "process", "disk")
+
+_QUOTA = 64 * 1024 * 1024  # bytes
+_LEAST_QUOTA = 1024 * 1024  # bytes: one segment
 
 
 class Secret:
@@ -54,9 +58,24 @@ class Settings:
         Seconds between two looks at the rules: 30 for a server, 1 for a file. ``FLAGSTAFF_POLL_INTERVAL``.
     ``flush_interval``
         Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
+    ``durability``
+        What events outlive: nothing ("memory"), the process ("process"), a power loss ("disk").
+        ``FLAGSTAFF_DURABILITY``.
+    ``spool_quota``
+        Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
+    ``directory``
+        Where events are kept, by default the user's state directory. ``FLAGSTAFF_DIR``.
     """
 
-    __slots__ = ("environ", "flush_interval", "key", "poll_interval")
+    __slots__ = (
+        "directory",
+        "durability",
+        "environ",
+        "flush_interval",
+        "key",
+        "poll_interval",
+        "spool_quota",
+    )
 
     def __init__(
         self,
@@ -65,6 +84,9 @@ class Settings:
         poll_interval: float | None,
         flush_interval: float | None,
         default_poll_interval: float,
+        durability: str | None = None,
+        spool_quota: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -73,6 +95,10 @@ class Settings:
             "poll_interval", poll_interval, default_poll_interval, least=0.1
         )
         self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
+        self.durability: str = self._durability(durability)
+        self.spool_quota: int = self._quota(spool_quota)
+        said = directory or self.environ.get("FLAGSTAFF_DIR")
+        self.directory: str = os.fspath(said) if said else self._state_directory()
 
     def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
         setting, value = name, given
@@ -84,6 +110,40 @@ class Settings:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 86_400:
             raise ConfigError(setting, f"must be a number of seconds from {least:g} to 86400, not {value!r}")
         return float(value)
+
+    def _durability(self, given: Any) -> str:
+        setting, value = "durability", given
+        if given is None:
+            setting = "FLAGSTAFF_DURABILITY"
+            value = self.environ.get(setting) or "memory"
+        if value not in DURABILITIES:
+            raise ConfigError(setting, f"must be one of {', '.join(DURABILITIES)}, not {value!r}")
+        return str(value)
+
+    def _quota(self, given: Any) -> int:
+        setting, value = "spool_quota", given
+        if given is None:
+            setting = "FLAGSTAFF_SPOOL_QUOTA"
+            text = self.environ.get(setting)
+            value = _QUOTA if not text else int(text) if text.isascii() and text.isdigit() else text
+        if isinstance(value, bool) or not isinstance(value, int) or value < _LEAST_QUOTA:
+            raise ConfigError(setting, f"must be a number of bytes from {_LEAST_QUOTA} on, not {value!r}")
+        return value
+
+    def _state_directory(self) -> str:
+        """Where the XDG Base Directory Specification puts state; without a home, among temporary files."""
+        from pathlib import Path
+
+        state = self.environ.get("XDG_STATE_HOME", "")
+        if Path(state).is_absolute():
+            return str(Path(state, "flagstaff"))
+        home = Path("~").expanduser()
+        if home.is_absolute() and home.is_dir():
+            return str(home / ".local" / "state" / "flagstaff")
+        import tempfile
+
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        return str(Path(tempfile.gettempdir(), f"flagstaff-{user}"))
 
 
 def _number(setting: str, text: str | None) -> float | None:

@@ -100,6 +100,9 @@ class Shell(Flags):
         events: str | Sink | EllipsisType | None = ...,
         poll_interval: float | None = None,
         flush_interval: float | None = None,
+        durability: str | None = None,
+        spool_quota: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
         format: str = "native",  # noqa: A002 - what everybody calls it
         http_client: Any = None,
         clock: Clock | None = None,
@@ -120,6 +123,13 @@ class Shell(Flags):
             ``FLAGSTAFF_POLL_INTERVAL``.
         ``flush_interval``
             Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
+        ``durability``
+            What waiting events outlive: nothing ("memory", the default), the process, even a ``kill -9``
+            ("process"), or a power loss ("disk", an fsync for each). ``FLAGSTAFF_DURABILITY``.
+        ``spool_quota``
+            Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
+        ``directory``
+            Where they are kept; by default below the user's state directory. ``FLAGSTAFF_DIR``.
         ``format``
             Which dialect the rules are written in: native, or auto.
         ``http_client``
@@ -134,6 +144,9 @@ class Shell(Flags):
             key=key,
             poll_interval=poll_interval,
             flush_interval=flush_interval,
+            durability=durability,
+            spool_quota=spool_quota,
+            directory=directory,
             format=format,
             clock=clock,
             http=self._open(http_client),
@@ -147,7 +160,7 @@ class Shell(Flags):
         self._closed = False
         self._loaded: Loaded | None = None
         self._problems: tuple[str, ...] = ()
-        self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._listeners: dict[object, Callable[[frozenset[str]], None]] = {}
         self._drive(plan.source.attach(self._arrive))
 
     @classmethod
@@ -159,6 +172,9 @@ class Shell(Flags):
         events: str | Sink | EllipsisType | None = ...,
         poll_interval: float | None = None,
         flush_interval: float | None = None,
+        durability: str | None = None,
+        spool_quota: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
         format: str = "native",  # noqa: A002
         http_client: Any = None,
         clock: Clock | None = None,
@@ -175,6 +191,9 @@ class Shell(Flags):
             key=key,
             events=events,
             flush_interval=flush_interval,
+            durability=durability,
+            spool_quota=spool_quota,
+            directory=directory,
             http_client=http_client,
             clock=clock,
         )
@@ -187,6 +206,9 @@ class Shell(Flags):
         key: str | Secret | None = None,
         events: str | Sink | EllipsisType | None = ...,
         flush_interval: float | None = None,
+        durability: str | None = None,
+        spool_quota: int | None = None,
+        directory: str | os.PathLike[str] | None = None,
         format: str = "native",  # noqa: A002
         http_client: Any = None,
         clock: Clock | None = None,
@@ -201,6 +223,9 @@ class Shell(Flags):
             key=key,
             events=events,
             flush_interval=flush_interval,
+            durability=durability,
+            spool_quota=spool_quota,
+            directory=directory,
             http_client=http_client,
             clock=clock,
         )
@@ -251,7 +276,7 @@ class Shell(Flags):
         from flagstaff.core.difference import changed_flags
 
         changed = changed_flags(before.rules if before else None, after.rules)
-        for listener in list(self._listeners) if changed else ():
+        for listener in list(self._listeners.values()) if changed else ():
             try:
                 listener(changed)
             except Exception as error:  # noqa: BLE001 - a listener is the host's code; it must not stop the source
@@ -263,11 +288,11 @@ class Shell(Flags):
         It is called where rules arrive: on the client's thread or in its task. Returns a function that ends
         it.
         """
-        self._listeners.append(callback)
+        registration = object()
+        self._listeners[registration] = callback
 
         def end() -> None:
-            if callback in self._listeners:
-                self._listeners.remove(callback)
+            self._listeners.pop(registration, None)
 
         return end
 

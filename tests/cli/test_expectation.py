@@ -18,7 +18,7 @@ from flagstaff.core.rules import TARGETING_KEY
 from flagstaff.formats import load
 
 NOW = 1_800_000_000.0  # 2027-01-15
-UNITS = 4_000
+UNITS = 2_000
 SALTS = ["s0", "s1", "s2"]
 
 # -- documents of every shape, made at random ---------------------------------------------------------
@@ -65,25 +65,22 @@ steps = st.tuples(percents, percents).map(
         {"at": "2028-01-01T00:00:00Z", "percent": pair[1]},
     ]
 )
-outcomes = st.one_of(
-    st.fixed_dictionaries({"serve": variants}),
-    st.fixed_dictionaries({"serve": variants, "rollout": percents | steps, **salted}),
-    st.fixed_dictionaries({"split": splits, **salted}),
+drawn = st.one_of(
+    st.fixed_dictionaries({"serve": variants, "rollout": percents, **salted}),
+    st.fixed_dictionaries({"serve": variants, "rollout": steps, **salted}),
     st.fixed_dictionaries({"split": splits, "rollout": percents, **salted}),
     st.sampled_from([{"experiment": name} for name in ("free", "layered", "org", "ready", "stopped")]),
 )
+for_all = st.fixed_dictionaries({"serve": variants}) | st.fixed_dictionaries({"split": splits, **salted})
 rules = st.lists(
-    st.builds(
-        lambda when, outcome: {**when, **outcome},
-        st.fixed_dictionaries({}, optional={"when": conditions}),
-        outcomes,
-    ),
+    drawn | st.builds(lambda when, outcome: {"when": when, **outcome}, conditions, drawn | for_all),
+    min_size=1,
     max_size=4,
 )
 flags = st.builds(
-    lambda given, gates, rules: {**given, "gates": gates, "rules": rules},
-    st.fixed_dictionaries({"enabled": st.sampled_from([True, True, True, False]), "default": variants}),
-    st.lists(conditions, max_size=1),
+    lambda gates, default, rules: {"gates": gates, "default": default, "rules": rules},
+    st.just([]) | st.just([]) | st.lists(conditions, max_size=2),
+    variants,
     rules,
 )
 
@@ -110,7 +107,7 @@ def document(flag: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(flags)
 def test_what_is_expected_is_what_the_engine_serves(flag: dict[str, Any]) -> None:
     rules = load(document(flag)).rules
@@ -143,6 +140,30 @@ def shares_of(flag: dict[str, Any], context: Context | None = None, **parts: Any
 def test_rollouts_of_one_flag_are_one_draw_unless_they_have_salts_of_their_own() -> None:
     assert shares_of({"rules": [{"rollout": 50}, {"rollout": 60}]}) == {"on": 0.6, "off": 0.4}
     assert shares_of({"rules": [{"rollout": 50}, {"rollout": 60, "salt": "x"}]}) == {"on": 0.8, "off": 0.2}
+
+
+def test_a_rollout_in_steps_is_where_the_time_has_brought_it() -> None:
+    steps = [{"at": "2026-01-01T00:00:00Z", "percent": 20}, {"at": "2028-01-01T00:00:00Z", "percent": 60}]
+
+    assert shares_of({"rules": [{"rollout": steps}]}) == {"on": 0.2, "off": 0.8}
+
+
+def test_what_is_switched_off_serves_nothing_else() -> None:
+    assert shares_of({"enabled": False, "rules": [{"rollout": 50}]}) == {"off": 1.0}
+    assert shares_of({"gates": [{"any": []}], "rules": [{"rollout": 50}]}) == {"off": 1.0}
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"attribute": "absent", "op": "eq", "value": 1},
+        {"bucket": {"salt": "x", "unit": "absent"}, "in": [[0, 50]]},
+    ],
+)
+def test_a_condition_that_is_unknown_holds_neither_way(unknown: dict[str, Any]) -> None:
+    for when in (unknown, {"not": unknown}, {"not": {"not": unknown}}, {"any": [unknown, {"any": []}]}):
+        assert shares_of({"rules": [{"when": when, "serve": "on"}]}) == {"off": 1.0}
+    assert shares_of({"rules": [{"when": {"any": [unknown, {"all": []}]}, "serve": "on"}]}) == {"on": 1.0}
 
 
 def test_a_split_within_a_share() -> None:
@@ -184,11 +205,16 @@ def test_without_a_unit_nothing_is_drawn() -> None:
 
 
 def test_a_flag_that_can_not_be_decided_serves_nothing() -> None:
-    broken = {"version": 1, "flags": {"asked": {"default": "x"}, "b": {"gates": [{"flag": "asked"}]}}}
-    rules = load(broken, strict=False).rules
+    gates = {"b": {"flag": "asked"}, "c": {"not": {"flag": "asked"}}}
+    flags = {
+        "asked": {"default": "x"},
+        **{key: {"default": "on", "gates": [gate]} for key, gate in gates.items()},
+    }
+    rules = load({"version": 1, "flags": flags}, strict=False).rules
 
     assert expected_shares(rules, "asked", Context("u"), TARGETING_KEY, NOW) == {None: 1.0}
     assert expected_shares(rules, "b", Context("u"), TARGETING_KEY, NOW) == {"off": 1.0}
+    assert expected_shares(rules, "c", Context("u"), TARGETING_KEY, NOW) == {"off": 1.0}
 
 
 def test_rules_with_too_many_draws_are_not_worked_out() -> None:

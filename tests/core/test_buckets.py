@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flagstaff.core.buckets import BUCKETS, bucket, cut, draw, hash32, unit_text
 from flagstaff.core.context import Context
 from flagstaff.core.decision import Decision, Reason
+from flagstaff.core.rules import Bucket, Share
 from flagstaff.errors import RulesError
 from flagstaff.formats.native.document import thousandths
 from tests.core.lab import HALVES, THIRDS, decide, experiments, flag, served, snapshot
@@ -60,6 +61,27 @@ def test_every_percentage_with_three_decimals_is_that_many_buckets() -> None:
 def test_a_fourth_decimal_is_refused(number: int) -> None:
     with pytest.raises(ValueError, match="more than three decimals"):
         thousandths(number / 10_000)
+
+
+RANGES = st.lists(st.tuples(st.integers(0, BUCKETS), st.integers(0, BUCKETS)), max_size=3).map(tuple)
+
+
+@given(RANGES, st.integers(0, BUCKETS - 1), st.integers(-1, 0))
+def test_a_share_includes_the_hashes_of_its_buckets(
+    ranges: tuple[tuple[int, int], ...], bound: int, before: int
+) -> None:
+    hashed = max(0, cut(bound) + before)
+    share = Share(Bucket("salt"), ranges)
+
+    assert share.includes(hashed, 0.0) is any(start <= bucket(hashed) < stop for start, stop in ranges)
+
+
+def test_a_step_counts_from_its_very_moment_on() -> None:
+    share = Share(Bucket("salt"), steps=((10.0, 25_000), (20.0, 50_000)))
+
+    assert [share.ranges_at(now) for now in (9.9, 10.0, 19.9, 20.0)] == [
+        ((0, bound),) for bound in (0, 25_000, 25_000, 50_000)
+    ]
 
 
 # -- units -------------------------------------------------------------------------------------------

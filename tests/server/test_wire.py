@@ -53,7 +53,10 @@ def test_two_processes_of_the_sdk_are_counted_once(served: Lab) -> None:
 
 def test_tracks_and_losses_of_the_sdk_are_counted(served: Lab) -> None:
     encoder = Encoder("my shop", "é/\ud800", "a" * 16)
-    losses = [Loss("queue_full", "checkout-cta", "calm", 3), Loss("too_large", "", "", 1)]
+    losses = [
+        Loss(reason="queue_full", flag="checkout-cta", variant="calm", count=3),
+        Loss(reason="too_large", flag="", variant="", count=1),
+    ]
 
     answer = send(
         served,

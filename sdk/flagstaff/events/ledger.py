@@ -6,12 +6,23 @@ import threading
 from collections import Counter
 from typing import TypedDict
 
-__all__ = ["NOT_ENCODABLE", "QUEUE_FULL", "REJECTED", "SHUTDOWN", "TOO_LARGE", "Counts", "Ledger", "Loss"]
+__all__ = [
+    "CORRUPT",
+    "NOT_ENCODABLE",
+    "QUEUE_FULL",
+    "REJECTED",
+    "SHUTDOWN",
+    "TOO_LARGE",
+    "Counts",
+    "Ledger",
+    "Loss",
+]
 
 QUEUE_FULL = "queue_full"  # the spool had no room
 TOO_LARGE = "too_large"  # one event is bigger than allowed, here or at the collector
 NOT_ENCODABLE = "not_encodable"  # it holds something that JSON can't
 REJECTED = "rejected"  # the collector takes everything but this one
+CORRUPT = "corrupt"  # it was spooled to disk and can't be read back
 SHUTDOWN = "shutdown"  # the client was closed before it could leave
 
 
@@ -37,7 +48,8 @@ class Counts(TypedDict):
 class Ledger:
     """Counts events from any thread; at every moment accepted = delivered + pending + dropped.
 
-    An event is *accepted* when the caller offers it, whatever becomes of it; a repetition that was
+    An event is *accepted* when the caller offers it, whatever becomes of it, or when it is adopted from a
+    process that is gone; a repetition that was
     recognised before is no event. A snapshot is consistent in itself.
     """
 
@@ -64,6 +76,11 @@ class Ledger:
         """Count an event that the caller offers; from now on it is pending."""
         with self._lock:
             self._accepted += 1
+
+    def adopt(self, count: int) -> None:
+        """Count pending events that another process accepted and left behind."""
+        with self._lock:
+            self._accepted += count
 
     def deliver(self, count: int) -> None:
         """Count pending events that the collector has acknowledged."""

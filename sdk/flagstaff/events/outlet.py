@@ -12,7 +12,6 @@ from flagstaff.events.ledger import Ledger
 from flagstaff.events.model import Encoder
 from flagstaff.events.recorder import Recorder
 from flagstaff.events.sender import Sender
-from flagstaff.events.spool import MemorySpool
 from flagstaff.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from flagstaff.core.context import Context
     from flagstaff.core.decision import Decision
     from flagstaff.events.ledger import Counts
+    from flagstaff.events.spool import Spool
     from flagstaff.events.transport import Transport
     from flagstaff.runtime.clock import Clock
 
@@ -37,14 +37,24 @@ class Outlet:
     side; whoever drives the sender sets both.
     """
 
-    def __init__(self, transport: Transport[Any], where: str, clock: Clock, flush_interval: float) -> None:
+    def __init__(
+        self,
+        transport: Transport[Any],
+        where: str,
+        clock: Clock,
+        flush_interval: float,
+        spool_for: Callable[[Ledger], Spool],
+        *,
+        durable: bool,
+    ) -> None:
+        self.durable: bool = durable
         self.wanted: Callable[[], None] = _nothing
         self.progressed: Callable[[], None] = _nothing
         self._where = where
         self._names = ("default", "default")
         self._encoder = Encoder(*self._names)
         self._ledger = Ledger()
-        spool = MemorySpool()
+        self._spool = spool = spool_for(self._ledger)
         self.sender: Sender = Sender(
             spool,
             self._ledger,
@@ -62,7 +72,7 @@ class Outlet:
     @property
     def fault(self) -> str | None:
         """What is wrong with the delivery now, or None."""
-        return self.sender.fault
+        return self.sender.fault or self._spool.fault
 
     def describe(self) -> str:
         return self._where

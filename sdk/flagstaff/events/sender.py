@@ -117,14 +117,15 @@ class Sender:
     def next(self, now: float) -> Delivery | float:
         """Return the delivery to make now, or the seconds until one may be due."""
         self._wake_count = self._wake_size = _NEVER
+        tend_in = self._spool.tend(now)
         hurry = self._hurries(now)
         rest = self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf)
         if rest > 0:
-            return rest
+            return min(rest, tend_in)
         if self._current is None:
             rest = 0.0 if self._plan else self._until_due(now, hurry=hurry)
             if rest > 0:
-                return rest
+                return min(rest, tend_in)
             self._current = self._load(now)
         return _FLUSH_WAIT if self._current is None else self._current
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from itertools import islice
@@ -24,8 +25,11 @@ class Batch(NamedTuple):
 class Spool(Protocol):
     """First in, first out; what is appended stays until it is acknowledged or set aside.
 
-    Every method may be called from any thread, and none waits for the network.
+    Every method may be called from any thread, and none waits for the network. ``fault`` is a sentence about
+    what is wrong with it now, or None.
     """
+
+    fault: str | None
 
     @property
     def pending(self) -> int:
@@ -55,6 +59,12 @@ class Spool(Protocol):
     def set_aside(self, batch: Batch, reason: str) -> int:
         """Take events that nobody wants out of the way; return how many that were."""
 
+    def tend(self, now: float) -> float:
+        """See to what is no single event's business; return the seconds until it is time again.
+
+        Called by the sender's driver; ``now`` is monotonic.
+        """
+
     def close(self) -> tuple[Record, ...]:
         """Take no more events; return those that can't outlive this process."""
 
@@ -69,6 +79,7 @@ class MemorySpool:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._closed = False
+        self.fault: str | None = None
         self.aside: deque[tuple[Record, str]] = deque(maxlen=_KEPT_ASIDE)
         self.forked()
 
@@ -132,6 +143,9 @@ class MemorySpool:
     def set_aside(self, batch: Batch, reason: str) -> int:
         self.aside.extend((record, reason) for record in batch.records)
         return self.acknowledge(batch)
+
+    def tend(self, now: float) -> float:  # noqa: ARG002 - the protocol's
+        return math.inf
 
     def close(self) -> tuple[Record, ...]:
         with self._lock:

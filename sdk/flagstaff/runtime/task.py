@@ -98,7 +98,10 @@ class TaskDriver(Driver):
             self._bell.clear()
             step = self._ask()
             if not isinstance(step, float):
-                step = self._tell(step, await self._perform(step))
+                answer = await self._perform(step)
+                if self._task is not me:
+                    return  # cut off, but it would not be cancelled: another task has the job now
+                step = self._tell(step, answer)
             await self._wait(step)
 
     async def _wait(self, seconds: float) -> None:

@@ -16,8 +16,10 @@ Scene: TypeAlias = "tuple[str, float, dict[str, Any], Iterable[Asked]]"
 Json: TypeAlias = "dict[str, Any]"
 
 _USERS = [f"user-{number}" for number in range(1, 41)]
-EDGES = ["user-82108", "user-42298", "user-23927", "user-264897", "user-34112", "user-7490"]
-"""Under the salt ``edge`` they have the buckets 0, 24,999, 25,000, 49,999, 50,000 and 99,999."""
+EDGES = ["abxYXuL", "abek4wB", "ai0XX2P", "a0yl3b5", "agtAQeG", "azj3mMF"]
+"""Under the salt ``edge`` they have the first hash, the last below 25 percent, the first from there on, the
+same at 50 percent, and the last hash of all. (MurmurHash3 can be run backwards: that is how they were found.)
+"""
 
 _NEW_YEAR = 1_767_225_600
 _DAY = 86_400
@@ -123,12 +125,19 @@ def _splits() -> Json:
 
 def _edges() -> Json:
     draw = {"bucket": {"salt": "edge"}, "in": [[25, 50]]}
+    steps = [{"at": "2026-01-01T00:00:00Z", "percent": 25}]
+    crumbs = dict.fromkeys("cdefghijkl", 5)
     return _document(
         shared_salts=["edge"],
+        layers={"edge": {}},
+        experiments={"slot": _experiment(_HALVES, layer="edge", slots=[[25, 50]])},
         flags={
             "edge": _choice("abc", {"split": _weights(a=25, b=25, c=50)}),
+            "many": {**_choice("abcdefghijkl", {"split": _weights(a=25, b=25, **crumbs)}), "salt": "edge"},
             "first": _on_off({"serve": "on", "rollout": 25}, salt="edge"),
+            "stepped": _on_off({"serve": "on", "rollout": steps}, salt="edge"),
             "second": _on_off({"serve": "on", "when": draw}),
+            "layered": _choice("ab", {"experiment": "slot"}),
         },
     )
 

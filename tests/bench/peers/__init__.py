@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from tests.bench.peers.peer import Loop, Peer, Setting
@@ -11,20 +12,9 @@ __all__ = ["FASTEST", "NAMES", "OURS", "Loop", "Peer", "Setting", "find_peer"]
 
 OURS: Final = "flagstaff"
 FASTEST: Final = ("eppo", "statsig")
-NAMES: Final = (
-    OURS,
-    *FASTEST,
-    "growthbook",
-    "configcat",
-    "flagsmith",
-    "launchdarkly",
-    "openfeature",
-    "flagd",
-    "optimizely",
-    "unleash",
-    "posthog",
-    "split",
-)
+_LIST = Path(__file__).parents[1] / "peers.txt"
+NAMES: Final = (OURS, *(line.partition(":")[0] for line in _LIST.read_text().splitlines()))
+"""The name of each is that of its module here, of its environment, and of its line in ``peers.txt``."""
 
 
 def find_peer(name: str) -> type[Peer]:

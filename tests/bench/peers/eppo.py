@@ -52,7 +52,8 @@ class Adapter(Peer):
                 else eppo_client.Configuration(flags_configuration=document),
             )
         )
-        self._client.wait_for_initialization()
+        if polling:
+            self._client.wait_for_initialization()
 
     def close(self) -> None:
         self._client.shutdown()

@@ -30,6 +30,7 @@ from .document import (
     VariantModel,
     WeightModel,
     WindowModel,
+    briefly,
 )
 
 __all__ = [
@@ -163,12 +164,12 @@ def _prerequisite(node: PrerequisiteCondition) -> dict[str, Any]:
 def _experiment(experiment: ExperimentModel) -> dict[str, Any]:
     plain = _plain(experiment) | {"split": _split(experiment.split), "status": experiment.status}
     if experiment.layer is None:
-        plain["traffic"] = 100 if experiment.traffic is None else experiment.traffic
+        plain["traffic"] = 100 if experiment.traffic is None else briefly(experiment.traffic)
     return plain
 
 
 def _split(split: dict[str, float] | list[WeightModel]) -> list[dict[str, Any]]:
-    return [{"variant": part.variant, "weight": part.weight} for part in weights_of(split)]
+    return [{"variant": part.variant, "weight": briefly(part.weight)} for part in weights_of(split)]
 
 
 def _flag(flag: FlagModel) -> dict[str, Any]:

@@ -6,9 +6,9 @@ not fail can leave out the flags that stand on a broken part and keep the rest.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from flagstaff.core.buckets import BUCKETS
@@ -36,60 +36,43 @@ from .document import (
     WeightModel,
     thousandths,
 )
+from .graph import MAX_DEPTH, Part, faults
 
-__all__ = ["Part", "check", "standing_on"]
+__all__ = ["Found", "check"]
 
-MAX_DEPTH = 32
-"""How deep conditions, segments and prerequisites may lie within one another."""
+_HINTS = 100_000
+"""Among how many names all in all the one that was meant is looked for: it takes time."""
 
 _NOUNS = {"flags": "flag", "segments": "segment", "experiments": "experiment", "layers": "layer"}
 
 
-class Part(NamedTuple):
-    """A named part of a document: ``Part("flags", "new-checkout")``."""
-
-    section: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.section}.{self.name}"
-
-
 class Found(NamedTuple):
-    """What a check found: problems by part, and which part stands on which."""
+    """What a check found: problems by part, and which part uses which, and how often."""
 
     problems: list[tuple[Part, Problem]]
-    uses: dict[Part, set[Part]]
+    uses: dict[Part, Counter[Part]]
 
 
-def check(document: Document) -> Found:
-    """Every problem in how a document's parts go together."""
-    checker = _Checker(document)
+def check(document: Document, unreadable: Collection[str] = ()) -> Found:
+    """Every problem in how a document's parts go together.
+
+    ``unreadable`` names flags that were left out of the document: they may be prerequisites all the same.
+    """
+    checker = _Checker(document, unreadable)
     checker.run()
     return Found(checker.problems, dict(checker.uses))
 
 
-def standing_on(broken: Iterable[Part], uses: Mapping[Part, set[Part]]) -> set[Part]:
-    """The broken parts and all that stand on them; a prerequisite does not count, since it can just fail."""
-    reached = set(broken)
-    while True:
-        more = {
-            part
-            for part, used in uses.items()
-            if part not in reached and any(other in reached for other in used if other.section != "flags")
-        }
-        if not more:
-            return reached
-        reached |= more
-
-
 class _Checker:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, unreadable: Collection[str]) -> None:
         self._document = document
+        self._unreadable = unreadable
         self._part = Part("", "")
         self.problems: list[tuple[Part, Problem]] = []
-        self.uses: dict[Part, set[Part]] = defaultdict(set)
-        self._salts: dict[str, set[str]] = defaultdict(set)
+        self.uses: dict[Part, Counter[Part]] = defaultdict(Counter)
+        self._tests: Counter[Part] = Counter()
+        self._salts: dict[str, dict[str, Part]] = defaultdict(dict)
+        self._hints = _HINTS
 
     def run(self) -> None:
         document = self._document
@@ -106,7 +89,7 @@ class _Checker:
             self._begin("flags", key)
             self._flag(key, flag)
         self._layers()
-        self._cycles()
+        self._faults()
         self._shared_salts()
 
     def _begin(self, section: str, name: str) -> None:
@@ -121,10 +104,14 @@ class _Checker:
         """Whether a part exists; the part at hand then stands on it."""
         names: Mapping[str, object] = getattr(self._document, section)
         if name in names:
-            self.uses[self._part].add(Part(section, name))
+            self.uses[self._part][Part(section, name)] += 1
             return True
-        self._report(path, f"no such {_NOUNS[section]}: {name}{did_you_mean(name, names)}")
+        self._report(path, f"no such {_NOUNS[section]}: {name}{self._hint(name, names)}")
         return False
+
+    def _hint(self, name: str, names: Collection[str]) -> str:
+        self._hints -= len(names)
+        return did_you_mean(name, names) if self._hints > 0 else ""
 
     # -- conditions ----------------------------------------------------------------------------------
 
@@ -139,6 +126,7 @@ class _Checker:
         if depth > MAX_DEPTH:
             self._report(path, f"conditions lie more than {MAX_DEPTH} deep")
             return
+        self._tests[self._part] += 1
         for key, child in _children(node):
             self._condition(f"{path}.{key}", child, depth + 1)
         match node:
@@ -161,7 +149,7 @@ class _Checker:
             self._report(f"{path}.value", f"{node.op}: {error}")
 
     def _prerequisite(self, path: str, node: PrerequisiteCondition) -> None:
-        if not self._exists(path, "flags", node.flag):
+        if node.flag in self._unreadable or not self._exists(path, "flags", node.flag):
             return
         wanted = [node.variant] if isinstance(node.variant, str) else node.variant or []
         for variant in wanted:
@@ -182,7 +170,7 @@ class _Checker:
     def _experiment(self, name: str, experiment: ExperimentModel) -> None:
         path = str(self._part)
         self._weights(f"{path}.split", experiment.split)
-        arms = [part.variant for part in weights_of(experiment.split)]
+        arms = dict.fromkeys(part.variant for part in weights_of(experiment.split))
         for unit, variant in experiment.pins.items():
             self._one_of(f"{path}.pins.{unit}", "variant", variant, arms)
         self._winner(path, experiment, arms)
@@ -193,7 +181,7 @@ class _Checker:
         if experiment.status == "running":
             self._draws(experiment.salt or name, path)
 
-    def _winner(self, path: str, experiment: ExperimentModel, arms: list[str]) -> None:
+    def _winner(self, path: str, experiment: ExperimentModel, arms: Collection[str]) -> None:
         if experiment.winner is not None:
             self._one_of(f"{path}.winner", "variant", experiment.winner, arms)
         elif experiment.status == "decided":
@@ -217,7 +205,7 @@ class _Checker:
     def _same_unit(
         self, path: str, experiment: ExperimentModel, kind: str, name: str, unit: str | list[str]
     ) -> None:
-        if experiment.unit != unit:
+        if _names(experiment.unit) != _names(unit):
             self._report(f"{path}.unit", f"must be that of {kind} {name}: {unit}, not {experiment.unit}")
 
     def _holdout(self, name: str) -> None:
@@ -225,7 +213,7 @@ class _Checker:
         self._draws(holdout.salt or name, path)
         for index, key in enumerate(holdout.experiments):
             if self._exists(f"{path}.experiments[{index}]", "experiments", key):
-                self.uses[Part("experiments", key)].add(self._part)
+                self.uses[Part("experiments", key)][self._part] += 1
                 self._same_unit(
                     f"experiments.{key}", self._document.experiments[key], "holdout", name, holdout.unit
                 )
@@ -240,14 +228,17 @@ class _Checker:
         for layer, slots in taken.items():
             self._overlaps(layer, sorted(slots))
             if layer in self._document.layers:
-                self._draws(self._document.layers[layer].salt or layer, f"layers.{layer}")
+                part = Part("layers", layer)
+                self._draws(self._document.layers[layer].salt or layer, str(part), part)
 
     def _overlaps(self, layer: str, slots: list[tuple[int, int, str]]) -> None:
-        for (_, end, first), (start, stop, second) in pairwise(slots):
-            if start < end:
+        end, first = 0, ""
+        for start, stop, second in slots:
+            if start < min(end, stop):
                 both = f"{start / 1000:g} to {min(end, stop) / 1000:g}"
                 message = f"overlap those of {first} in layer {layer}: {both} percent belong to both"
                 self._report(f"experiments.{second}.slots", message, Part("experiments", second))
+            end, first = max((end, first), (stop, second))
 
     # -- flags -------------------------------------------------------------------------------------------
 
@@ -255,7 +246,7 @@ class _Checker:
         path, variants = str(self._part), variant_names(flag)
         default = default_of(flag)
         if default is None:
-            self._report(f"{path}.default", f"is missing; one of {', '.join(variants)}")
+            self._report(f"{path}.default", f"is missing; one of {_listed(variants)}")
         else:
             self._variant(f"{path}.default", key, default)
             self._variant(f"{path}.off", key, off_of(flag) or default)
@@ -333,7 +324,7 @@ class _Checker:
 
     def _one_of(self, path: str, noun: str, name: str, names: Collection[str]) -> None:
         if name not in names:
-            hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+            hint = self._hint(name, names) or f"; there are {_listed(names)}"
             self._report(path, f"no such {noun}: {name}{hint}")
 
     def _weights(self, path: str, split: dict[str, float] | list[WeightModel]) -> None:
@@ -341,59 +332,37 @@ class _Checker:
         total = sum(thousandths(part.weight) for part in parts)
         if total != BUCKETS:
             self._report(path, f"the weights sum to {total / 1000:g}, not to 100")
-        names = [part.variant for part in parts]
-        for name in {name for name in names if names.count(name) > 1}:
-            self._report(path, f"has {name} twice")
+        for name, count in Counter(part.variant for part in parts).items():
+            if count > 1:
+                self._report(path, f"has {name} twice")
 
-    def _draws(self, salt: str, path: str) -> None:
-        self._salts[salt].add(path)
+    def _draws(self, salt: str, path: str, part: Part | None = None) -> None:
+        self._salts[salt][path] = part or self._part
 
     def _shared_salts(self) -> None:
+        meant = set(self._document.shared_salts)
         for salt, paths in self._salts.items():
-            if len(paths) > 1 and salt not in self._document.shared_salts:
+            if len(paths) > 1 and salt not in meant:
                 first, *others = sorted(paths)
                 message = (
-                    f"draws with the same salt as {', '.join(others)}: {salt!r}, so their units fall alike; "
+                    f"draws with the same salt as {_listed(others)}: {salt!r}, so their units fall alike; "
                     "give one a salt of its own, or name the salt in shared_salts if that is meant"
                 )
-                section, _, name = first.partition(".")
-                self._report(first, message, Part(section, name))
+                self._report(first, message, paths[first])
 
-    def _cycles(self) -> None:
-        for section in ("segments", "flags"):
-            graph = {
-                part: [other for other in sorted(used) if other.section == section]
-                for part, used in self.uses.items()
-                if part.section == section
-            }
-            for part in sorted(graph):
-                self._walk(part, graph)
-
-    def _walk(self, start: Part, graph: Mapping[Part, list[Part]]) -> None:
-        """Report ``start`` where it leads back to itself or too deep; breadth first, without recursion."""
-        came_from: dict[Part, Part] = {}
-        level, depth = [start], 0
-        while level:
-            depth += 1
-            nearest = [(part, other) for part in level for other in graph.get(part, ())]
-            if any(other == start for _, other in nearest):
-                last = next(part for part, other in nearest if other == start)
-                self._report(str(start), f"goes in a circle: {_chain(start, last, came_from)}", start)
-                return
-            if depth > MAX_DEPTH:
-                self._report(str(start), f"stands on a chain of more than {MAX_DEPTH} {start.section}", start)
-                return
-            fresh = {other: part for part, other in nearest if other not in came_from}
-            came_from.update(fresh)
-            level = list(fresh)
+    def _faults(self) -> None:
+        for part, message in faults(self.uses, self._tests):
+            self._report(str(part), message, part)
 
 
-def _chain(start: Part, last: Part, came_from: Mapping[Part, Part]) -> str:
-    names = [start.name]
-    while last != start:
-        names.insert(0, last.name)
-        last = came_from[last]
-    return " > ".join([start.name, *names])
+def _names(path: str | list[str]) -> list[str]:
+    return [path] if isinstance(path, str) else path
+
+
+def _listed(names: Collection[str]) -> str:
+    """The names, or the first of them."""
+    first = list(islice(names, 20))
+    return ", ".join(first) + (f" and {len(names) - len(first):,} more" if len(names) > len(first) else "")
 
 
 def _children(node: Condition) -> Iterator[tuple[str, Condition]]:

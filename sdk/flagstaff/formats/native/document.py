@@ -7,6 +7,8 @@ prints the JSON Schema of ``Document``.
 
 from __future__ import annotations
 
+import re
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
@@ -15,14 +17,19 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    JsonValue,
+    PlainSerializer,
+    PlainValidator,
     StringConstraints,
     Tag,
+    WithJsonSchema,
 )
 
 from flagstaff.core.conditions import parse_instant
 
+from .graph import MAX_DEPTH
+
 __all__ = [
+    "MARKS",
     "AllCondition",
     "AnyCondition",
     "Condition",
@@ -42,6 +49,7 @@ __all__ = [
     "TimeCondition",
     "VariantModel",
     "WeightModel",
+    "briefly",
     "thousandths",
 ]
 
@@ -67,6 +75,11 @@ def _percent(value: float) -> float:
     return value
 
 
+def briefly(percent: float) -> float:
+    """The same number, as an int where it is whole: 25, not 25.0."""
+    return int(percent) if percent.is_integer() else percent
+
+
 def _is_instant(text: str) -> str:
     if parse_instant(text) is None:
         raise ValueError(f"must be a point in time with a zone, such as 2026-01-31T09:00:00Z, not {text!r}")
@@ -77,10 +90,25 @@ Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
-Percent: TypeAlias = Annotated[float, Field(ge=0, le=100), AfterValidator(_percent)]
+Percent: TypeAlias = Annotated[
+    float, Field(ge=0, le=100), AfterValidator(_percent), PlainSerializer(briefly, when_used="json")
+]
 Instant: TypeAlias = Annotated[
     str, AfterValidator(_is_instant), Field(json_schema_extra={"format": "date-time"})
 ]
+
+
+MARKS: set[object] = set()
+"""What pydantic puts among the keys on the way to an error: which form of a value was meant."""
+
+
+def _marked(form: str) -> str:
+    return f"\x1f{form}"  # which no name can be
+
+
+def _mark(form: str) -> Tag:
+    MARKS.add(_marked(form))
+    return Tag(_marked(form))
 
 
 def _shape(**kinds: type) -> Discriminator:
@@ -88,16 +116,76 @@ def _shape(**kinds: type) -> Discriminator:
     first = next(iter(kinds))
 
     def shape_of(value: Any) -> str:
-        return "~" + next((name for name, kind in kinds.items() if isinstance(value, kind)), first)
+        return _marked(next((name for name, kind in kinds.items() if isinstance(value, kind)), first))
 
     return Discriminator(shape_of)
 
 
+def _json(value: Any) -> Any:
+    """The value if it is JSON that every reader understands alike; ValueError otherwise."""
+    _check_json(value, 1)
+    return value
+
+
+def _check_json(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"must not be nested more than {MAX_DEPTH} deep")
+    match value:
+        case dict():
+            for key, item in value.items():
+                _check_scalar(key, str)
+                _check_json(item, depth + 1)
+        case list():
+            for item in value:
+                _check_json(item, depth + 1)
+        case _:
+            _check_scalar(value, str | int | float | None)
+
+
+def _check_scalar(value: object, kinds: Any) -> None:
+    if not isinstance(value, kinds):
+        raise ValueError(f"must be what JSON can hold, not a value of type {type(value).__name__}")
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a finite number")
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise ValueError("must be a number of fewer digits")
+    if isinstance(value, str) and _SURROGATE.search(value):
+        raise ValueError("must not hold half of a surrogate pair")
+
+
+_MAX_BITS = 2048
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Json: TypeAlias = Annotated[Any, AfterValidator(_json)]
+_NO_TABLE = WithJsonSchema({"type": ["string", "number", "boolean", "null", "array"]})
+
+
+def _plain_scalar(value: Any) -> Any:
+    """The value if it is text, a number or a boolean; ValueError otherwise."""
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"must be text, a number or a boolean, not a value of type {type(value).__name__}")
+    _check_scalar(value, object)
+    return value
+
+
+Scalar: TypeAlias = Annotated[
+    str | int | float | bool,
+    PlainValidator(_plain_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
 Path: TypeAlias = Annotated[
-    Annotated[Name, Tag("~name")] | Annotated[list[Name], Field(min_length=1, max_length=16), Tag("~path")],
+    Annotated[Name, _mark("name")] | Annotated[list[Name], Field(min_length=1, max_length=16), _mark("path")],
     _shape(name=str, path=list),
 ]
 """``targeting_key``, the name of an attribute, or a list of names that leads into nested attributes."""
+
+
+Names: TypeAlias = Annotated[
+    Annotated[Name, _mark("name")] | Annotated[list[Name], Field(min_length=1), _mark("names")],
+    _shape(name=str, names=list),
+]
+"""One name, or a list of them."""
 
 
 # -- conditions ------------------------------------------------------------------------------------
@@ -114,7 +202,7 @@ class LeafCondition(_Model):
 
     attribute: Path
     op: Operator
-    value: JsonValue = True
+    value: Json = True
 
 
 class SegmentCondition(_Model):
@@ -127,7 +215,7 @@ class PrerequisiteCondition(_Model):
     """Holds where another flag serves one of these variants, or is enabled (default: ``enabled = true``)."""
 
     flag: Name
-    variant: Name | list[Name] | None = None
+    variant: Names | None = None
     enabled: bool | None = None
 
 
@@ -185,10 +273,12 @@ _KEYS = ("attribute", "segment", "flag", "all", "any", "not", "bucket", "time")
 
 def _condition_kind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((f"~{key}" for key in _KEYS if key in value), None)
+        return next((_marked(key) for key in _KEYS if key in value), None)
     if isinstance(value, list):
-        return "~list"
-    return "~" + next((key for key in _KEYS if hasattr(value, key)), "not")
+        return _marked("list")
+    if isinstance(value, BaseModel):
+        return _marked(next((key for key in _KEYS if hasattr(value, key)), "not"))
+    return None
 
 
 _BY_KEY = Discriminator(
@@ -198,17 +288,17 @@ _BY_KEY = Discriminator(
 )
 
 _AnyCondition: TypeAlias = (
-    Annotated[LeafCondition, Tag("~attribute")]
-    | Annotated[SegmentCondition, Tag("~segment")]
-    | Annotated[PrerequisiteCondition, Tag("~flag")]
-    | Annotated[AllCondition, Tag("~all")]
-    | Annotated[AnyCondition, Tag("~any")]
-    | Annotated[NotCondition, Tag("~not")]
-    | Annotated[DrawCondition, Tag("~bucket")]
-    | Annotated[TimeCondition, Tag("~time")]
+    Annotated[LeafCondition, _mark("attribute")]
+    | Annotated[SegmentCondition, _mark("segment")]
+    | Annotated[PrerequisiteCondition, _mark("flag")]
+    | Annotated[AllCondition, _mark("all")]
+    | Annotated[AnyCondition, _mark("any")]
+    | Annotated[NotCondition, _mark("not")]
+    | Annotated[DrawCondition, _mark("bucket")]
+    | Annotated[TimeCondition, _mark("time")]
 )
 Condition: TypeAlias = Annotated[_AnyCondition, _BY_KEY]
-Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], Tag("~list")], _BY_KEY]
+Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], _mark("list")], _BY_KEY]
 """One condition; a list of them is short for ``all``."""
 
 
@@ -221,7 +311,7 @@ class VariantModel(_Model):
     ``enabled`` is what ``enabled()`` answers, by default the truth of the value.
     """
 
-    value: JsonValue
+    value: Json
     enabled: bool | None = None
     description: Text | None = None
 
@@ -241,20 +331,20 @@ class StepModel(_Model):
 
 
 Weights: TypeAlias = Annotated[
-    Annotated[dict[Name, Percent], Field(min_length=1), Tag("~table")]
-    | Annotated[list[WeightModel], Field(min_length=1), Tag("~list")],
+    Annotated[dict[Name, Percent], Field(min_length=1), _mark("table")]
+    | Annotated[list[WeightModel], Field(min_length=1), _mark("list")],
     _shape(table=dict, list=list),
 ]
 """Parts of a split, in percent, in order."""
 
 Rollout: TypeAlias = Annotated[
-    Annotated[Percent, Tag("~percent")] | Annotated[list[StepModel], Field(min_length=1), Tag("~steps")],
+    Annotated[Percent, _mark("percent")] | Annotated[list[StepModel], Field(min_length=1), _mark("steps")],
     _shape(percent=float, steps=list),
 ]
 
 Value: TypeAlias = Annotated[
-    Annotated[VariantModel, Tag("~variant")] | Annotated[JsonValue, Tag("~value")],
-    Discriminator(lambda value: "~variant" if isinstance(value, dict | VariantModel) else "~value"),
+    Annotated[VariantModel, _mark("variant")] | Annotated[Json, _NO_TABLE, _mark("value")],
+    Discriminator(lambda value: _marked("variant" if isinstance(value, dict | VariantModel) else "value")),
 ]
 
 
@@ -295,7 +385,7 @@ class FlagModel(_Model):
     pins: dict[Name, Name] = {}
     rules: list[RuleModel] = []
     salt: Name | None = None
-    metadata: dict[str, str | int | float | bool] = {}
+    metadata: dict[str, Scalar] = {}
 
 
 class MetricsModel(_Model):

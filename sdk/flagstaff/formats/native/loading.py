@@ -7,9 +7,10 @@ only a document that is no rules document is a RulesError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +19,9 @@ from flagstaff.errors import Problem, RulesError
 from flagstaff.formats.suggest import did_you_mean
 
 from .canonical import canonical
-from .checks import Found, Part, check, standing_on
+from .checks import Found, check
 from .document import (
+    MARKS,
     Document,
     ExperimentModel,
     FlagModel,
@@ -29,8 +31,12 @@ from .document import (
     RuleModel,
     VariantModel,
 )
+from .graph import Part, taken_along
 from .reading import plain, read
 from .translate import translate
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 __all__ = ["Loaded", "load"]
 
@@ -68,6 +74,13 @@ def load(
 
     RulesError lists what is wrong; see the module for what ``strict`` means.
     """
+    try:
+        return _load(data, suffix, source, strict)
+    except RecursionError:
+        raise RulesError([Problem("", "is nested too deep")], source) from None
+
+
+def _load(data: bytes | Mapping[str, Any], suffix: str, source: str, strict: bool) -> Loaded:
     raw = read(data, suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
     if not isinstance(raw, dict):
         raise RulesError([Problem("", f"a rules document is an object, not {type(raw).__name__}")], source)
@@ -78,7 +91,8 @@ def _strictly(raw: dict[str, Any], source: str) -> Loaded:
     try:
         document = Document.model_validate(raw)
     except ValidationError as error:
-        raise RulesError(_problems(error), source) from None
+        problems = [_problem(item) for item in error.errors(include_url=False)]
+        raise RulesError(problems, source) from None
     found = check(document)
     if found.problems:
         raise RulesError([problem for _, problem in found.problems], source)
@@ -88,32 +102,27 @@ def _strictly(raw: dict[str, Any], source: str) -> Loaded:
 def _leniently(raw: dict[str, Any], source: str) -> Loaded:
     repair = _Repair(raw, source)
     document = repair.document()
-    found = check(document)
-    malformed = {**repair.malformed, **_malformed(document, found)}
-    problems = [problem for _, problem in found.problems]
-    return Loaded(document, translate(_without(document, found), malformed), [*repair.warnings, *problems])
-
-
-def _malformed(document: Document, found: Found) -> dict[str, str]:
-    """Why each flag that can't be decided can't."""
-    broken: dict[Part, str] = {}
+    found = check(document, repair.malformed)
+    broken = dict(repair.broken)
     for part, problem in found.problems:
         broken.setdefault(part, str(problem))
-    reached = standing_on(broken, found.uses)
-    flags = (part for part in reached if part.section == "flags" and part.name in document.flags)
-    return {part.name: broken.get(part) or _because(part, broken, found) for part in flags}
+    causes = taken_along(broken, found.uses)
+    malformed = {**repair.malformed, **_malformed(broken, causes)}
+    problems = [problem for _, problem in found.problems]
+    return Loaded(document, translate(_without(document, causes), malformed), [*repair.warnings, *problems])
 
 
-def _because(part: Part, broken: Mapping[Part, str], found: Found) -> str:
-    for cause, text in broken.items():
-        if cause.section != "flags" and part in standing_on([cause], found.uses):
-            return f"stands on a part that is broken: {text}"
-    raise AssertionError(part)
+def _malformed(broken: Mapping[Part, str], causes: Mapping[Part, Part]) -> dict[str, str]:
+    """Why each flag that can't be decided can't."""
+    return {
+        part.name: broken[part] if part in broken else f"stands on a part that is broken: {broken[cause]}"
+        for part, cause in causes.items()
+        if part.section == "flags"
+    }
 
 
-def _without(document: Document, found: Found) -> Document:
+def _without(document: Document, broken: Container[Part]) -> Document:
     """The document less the segments that are broken: nothing that is left refers to them."""
-    broken = standing_on([part for part, _ in found.problems], found.uses)
     segments = {
         name: given for name, given in document.segments.items() if Part("segments", name) not in broken
     }
@@ -128,35 +137,55 @@ class _Repair:
         self._source = source
         self.warnings: list[Problem] = []
         self.malformed: dict[str, str] = {}
+        self.broken: dict[Part, str] = {}
 
     def document(self) -> Document:
         for _ in range(_ROUNDS):
             try:
                 return Document.model_validate(self._raw)
             except ValidationError as error:
-                self._take_out(error)
+                self._take_out(error.errors(include_url=False))
         raise RulesError(self.warnings, self._source)
 
-    def _take_out(self, error: ValidationError) -> None:
-        unknown = [item for item in error.errors() if item["type"] == "extra_forbidden"]
-        broken = [item for item in error.errors() if item["type"] != "extra_forbidden"]
-        fatal = [item for item in broken if len(item["loc"]) < 2 or item["loc"][0] not in _SECTIONS]
-        if fatal:
-            raise RulesError(_problems(error), self._source) from None
+    def _take_out(self, items: Sequence[ErrorDetails]) -> None:
         self._raw = _copied(self._raw)
-        for item in broken:
-            self._drop_part(item)
+        unknown = [item for item in items if item["type"] == "extra_forbidden"]
+        for item in items:
+            if item["type"] != "extra_forbidden":
+                self._drop_part(item, items)
         for item in unknown:
-            self.warnings.append(_problem(item))
-            _drop(self._raw, _keys(item["loc"]))
+            if _drop(self._raw, _keys(item)):
+                self.warnings.append(_problem(item))
+            else:  # a name that can't be told
+                self._drop_part(item, items)
 
-    def _drop_part(self, item: Any) -> None:
+    def _drop_part(self, item: ErrorDetails, items: Sequence[ErrorDetails]) -> None:
+        if len(item["loc"]) < 2 or item["loc"][0] not in _SECTIONS:
+            raise RulesError([_problem(item) for item in items], self._source)
         section, name = item["loc"][:2]
         problem = _problem(item)
         self.warnings.append(problem)
-        self._raw[section].pop(name, None)
-        if section == "flags":
-            self.malformed.setdefault(name, str(problem))
+        parts = self._raw[section]
+        for key in [name] if name in parts else [key for key in parts if not _is_name(key)]:
+            self._forget(str(section), key, parts.pop(key), str(problem))
+
+    def _forget(self, section: str, name: object, part: Any, why: str) -> None:
+        if section == "flags" and isinstance(name, str):
+            self.malformed[name] = why
+        if (
+            section == "holdouts"
+        ):  # better out of an experiment for want of a holdout than in it in spite of one
+            held = part.get("experiments") if isinstance(part, dict) else None
+            for experiment in held if isinstance(held, list) else []:
+                self.broken[Part("experiments", str(experiment))] = why
+
+
+def _is_name(key: object) -> bool:
+    """Whether a key is told as it is: the model tells others, which are not text or not Unicode, as best it can."""
+    try:
+        return isinstance(key, str) and bool(key.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _copied(value: Any) -> Any:
@@ -165,51 +194,58 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _drop(raw: Any, keys: list[str | int]) -> None:
+def _drop(raw: Any, keys: list[str | int]) -> bool:
+    """Take a field out; False where there is none of that name."""
     *path, last = keys
     for key in path:
         try:
             raw = raw[key]
         except (KeyError, IndexError):
-            return  # went with a part that was dropped
-    raw.pop(last, None)
+            return True  # went with a part that was dropped
+    return raw.pop(last, raw) is not raw
 
 
 # -- telling people ---------------------------------------------------------------------------------------
 
 
-def _keys(loc: tuple[int | str, ...]) -> list[str | int]:
+def _keys(item: ErrorDetails) -> list[str | int]:
     """The place in the document, without the marks by which pydantic tells the forms of a value apart."""
-    return [part for index, part in enumerate(loc) if index < 2 or not str(part).startswith("~")]
+    *path, last = item["loc"]
+    keys = [part for index, part in enumerate(path) if index < 2 or part not in MARKS]
+    return keys if last == "[key]" or (last in MARKS and item["type"] != "extra_forbidden") else [*keys, last]
 
 
 def _path(keys: list[str | int]) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{_printable(key)}" for key in keys).lstrip(".")
 
 
-def _problems(error: ValidationError) -> list[Problem]:
-    return [_problem(item) for item in error.errors()]
+def _printable(key: str) -> str:
+    return key if key.isprintable() else key.encode("unicode_escape", "backslashreplace").decode()
 
 
-def _problem(item: Any) -> Problem:
-    keys = _keys(item["loc"])
+def _problem(item: ErrorDetails) -> Problem:
+    keys = _keys(item)
     flag = keys[1] if len(keys) > 1 and keys[0] == "flags" else None
     return Problem(_path(keys), _message(item, keys), str(flag) if flag is not None else None)
 
 
-def _message(item: Any, keys: list[str | int]) -> str:
-    kind, message = item["type"], str(item["msg"])
+def _message(item: ErrorDetails, keys: list[str | int]) -> str:
+    kind, message = item["type"], item["msg"]
     if kind == "extra_forbidden":
         return f"no such field{did_you_mean(str(keys[-1]), _fields(keys))}"
     if kind == "missing":
         return "is missing"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "string_pattern_mismatch":
+        return "must not hold control characters"
+    message = _PREFIX.sub("", message)
     if kind == "literal_error":
         return message + did_you_mean(
             str(item["input"]), item["ctx"]["expected"].replace("'", "").split(", ")
         )
     return message
 
+
+_PREFIX = re.compile("^(?:Value error, |(?:Input|String|List|Dictionary) (?=should ))")
 
 _FIELDS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Document,

@@ -1,0 +1,148 @@
+"""What stands on what: circles, chains that are too long, answers that cost too much, and who goes down
+with whom.
+
+Everything here takes time in proportion to the graph, and no recursion: a document may come from anywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+__all__ = ["MAX_DEPTH", "MAX_QUESTIONS", "Part", "faults", "taken_along"]
+
+MAX_DEPTH = 32
+"""How deep conditions, segments and prerequisites may lie within one another."""
+
+MAX_QUESTIONS = 100_000
+"""How many tests a flag or a segment may come to, those of all that it refers to included."""
+
+
+class Part(NamedTuple):
+    """A named part of a document: ``Part("flags", "new-checkout")``."""
+
+    section: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.section}.{self.name}"
+
+
+Graph = Mapping[Part, Counter[Part]]
+"""How often each part refers to each other one."""
+
+
+def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
+    """The broken parts and all that stand on them, each with the broken part that it owes that to.
+
+    A prerequisite does not count, since it can just fail.
+    """
+    standing_on: dict[Part, list[Part]] = {}
+    for part, used in graph.items():
+        for other in used:
+            if other.section != "flags":
+                standing_on.setdefault(other, []).append(part)
+    causes = {part: part for part in broken}
+    queue = deque(causes)
+    while queue:
+        part = queue.popleft()
+        for other in standing_on.get(part, ()):
+            if other not in causes:
+                causes[other] = causes[part]
+                queue.append(other)
+    return causes
+
+
+def faults(graph: Graph, tests: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
+    """The flags and segments that can't be answered in good time, and why.
+
+    ``tests`` says how many tests each has of its own.
+    """
+    depths: dict[Part, int] = {}
+    questions: dict[Part, int] = {}
+    links = {part: _links(used) for part, used in graph.items()}
+    for component in _components(links):
+        for part in component:
+            used = [other for other in links.get(part, ()) if other in depths]
+            depths[part] = 1 + max((depths[other] for other in used), default=0)
+            asked = sum((1 + questions[other]) * graph[part][other] for other in used)
+            questions[part] = min(tests.get(part, 0) + asked, 10 * MAX_QUESTIONS)
+            message = _circle(part, set(component), links) or _excess(depths[part], questions[part])
+            if message is not None:
+                yield part, message
+
+
+def _links(used: Iterable[Part]) -> list[Part]:
+    return sorted(other for other in used if other.section in ("segments", "flags"))
+
+
+def _excess(depth: int, questions: int) -> str | None:
+    if depth > MAX_DEPTH:
+        return f"stands on a chain of more than {MAX_DEPTH} segments and prerequisites"
+    if questions > MAX_QUESTIONS:
+        return f"comes to more than {MAX_QUESTIONS:,} tests, by way of the segments and prerequisites it uses"
+    return None
+
+
+def _components(links: Mapping[Part, list[Part]]) -> Iterator[list[Part]]:
+    """The sets of parts that lead to one another, those that others stand on first.
+
+    R. E. Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972).
+    """
+    index: dict[Part, int] = {}
+    low: dict[Part, int] = {}
+    path: dict[Part, None] = {}
+    for root in links:
+        work = [] if root in index else [(root, iter(links.get(root, ())))]
+        while work:
+            part, others = work[-1]
+            if part not in index:
+                index[part] = low[part] = len(index)
+                path[part] = None
+            for other in others:
+                if other not in index:
+                    work.append((other, iter(links.get(other, ()))))
+                    break
+                if other in path:
+                    low[part] = min(low[part], index[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[part])
+                if low[part] == index[part]:
+                    yield _popped(path, part)
+
+
+def _popped(path: dict[Part, None], last: Part) -> list[Part]:
+    component = []
+    while True:
+        part, _ = path.popitem()
+        component.append(part)
+        if part == last:
+            return component
+
+
+def _circle(start: Part, component: set[Part], links: Mapping[Part, list[Part]]) -> str | None:
+    """The shortest way from a part back to itself, if there is one."""
+    if len(component) == 1 and start not in links.get(start, ()):
+        return None
+    if len(component) > MAX_DEPTH:
+        return f"goes in a circle of {len(component)} segments and flags"
+    came_from: dict[Part, Part] = {}
+    queue = deque([start])
+    while start not in came_from:
+        part = queue.popleft()
+        for other in links[part]:
+            if other in component and other not in came_from:
+                came_from[other] = part
+                queue.append(other)
+    return f"goes in a circle: {_told(start, came_from)}"
+
+
+def _told(start: Part, came_from: Mapping[Part, Part]) -> str:
+    way = [start, came_from[start]]
+    while way[-1] != start:
+        way.append(came_from[way[-1]])
+    alike = len({part.section for part in way}) == 1
+    return " > ".join(part.name if alike else str(part) for part in reversed(way))
