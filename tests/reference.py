@@ -55,7 +55,7 @@ class Reference:
         unit = self._unit("targeting_key")
         if unit in pins:
             return _answer(flag, pins[unit], "TARGETING_MATCH")
-        units_missed = []
+        units_missed: list[Node] = []
         for rule in rules:
             if "when" in rule and self._holds(rule["when"]) is not True:
                 continue
@@ -161,7 +161,8 @@ class Reference:
 
     def _leaf(self, node: Node) -> bool | None:
         try:
-            return _OPERATORS[node["op"]](self._value(node["attribute"]), node["value"])
+            known: bool | None = _OPERATORS[node["op"]](self._value(node["attribute"]), node["value"])
+            return known
         except Exception:  # noqa: BLE001  # a hostile value can't be looked at, so nothing is known of it
             return None
 

@@ -18,7 +18,12 @@ from flagstaff.core.context import Context
 
 __all__ = ["HONEST", "LIARS", "TRAPS", "Author", "Crowd", "contexts", "documents", "moments"]
 
-INSTANTS = ("2026-01-31T09:00:00Z", "2026-03-01T00:00:00+01:00", "2026-06-30t23:59:59.999999z", "2026-12-24 18:00:00-05:00")
+INSTANTS = (
+    "2026-01-31T09:00:00Z",
+    "2026-03-01T00:00:00+01:00",
+    "2026-06-30t23:59:59.999999z",
+    "2026-12-24 18:00:00-05:00",
+)
 SECONDS = (1_769_850_000.0, 1_772_319_600.0, 1_782_863_999.999999, 1_798_153_200.0)
 UNITS = ("targeting_key", "org", ["user", "id"], ["targeting_key"])
 PEOPLE = tuple(f"user-{number}" for number in range(24))
@@ -39,8 +44,34 @@ TEXT_OPERATORS = ("contains", "starts_with", "ends_with", "matches")
 HONEST: dict[str, Sequence[Any]] = {
     "country": ("NL", "BE", "DE", "FR", "", "Ω", 5, None, ["NL"]),
     "plan": ("pro", "free", "PRO", True, False, 1, 0, 1.0, "1", None),
-    "seats": (0, 1, 2, 3, 3.5, -1, True, "3", 10**20, 10**400, float("inf"), float("-inf"), float("nan"), None),
-    "version": ("1.0.0", "4.2.0", "4.2.0-rc.1", "4.2.0-rc.1.1", "4.10.0", "4.2.0+x", "v4.2.0", "4.2", "01.0.0", 4),
+    "seats": (
+        0,
+        1,
+        2,
+        3,
+        3.5,
+        -1,
+        True,
+        "3",
+        10**20,
+        10**400,
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+        None,
+    ),
+    "version": (
+        "1.0.0",
+        "4.2.0",
+        "4.2.0-rc.1",
+        "4.2.0-rc.1.1",
+        "4.10.0",
+        "4.2.0+x",
+        "v4.2.0",
+        "4.2",
+        "01.0.0",
+        4,
+    ),
     "since": (
         *INSTANTS,
         datetime(2026, 6, 30, tzinfo=UTC),
@@ -50,8 +81,27 @@ HONEST: dict[str, Sequence[Any]] = {
         "2026-06-30T24:00:00Z",
         1_782_863_999,
     ),
-    "address": ("10.1.2.3", "10.1.2.4", "11.0.0.1", "::ffff:10.1.2.3", "2001:db8::1", "fe80::1", "10.1", 167_838_211),
-    "tags": (["beta"], ["staff", 7], [], ["beta", None, ["staff"]], ("staff",), {"beta"}, frozenset({7}), "beta", "xstaffx"),
+    "address": (
+        "10.1.2.3",
+        "10.1.2.4",
+        "11.0.0.1",
+        "::ffff:10.1.2.3",
+        "2001:db8::1",
+        "fe80::1",
+        "10.1",
+        167_838_211,
+    ),
+    "tags": (
+        ["beta"],
+        ["staff", 7],
+        [],
+        ["beta", None, ["staff"]],
+        ("staff",),
+        {"beta"},
+        frozenset({7}),
+        "beta",
+        "xstaffx",
+    ),
     "email": ("ann@shop.test", "bob@shop.test", "ann@other.test", "", "a" * 300),
     "org": ("acme", "umbrella", "", 7, -7, 0, True, 1.5, None, "\ud800", "a\0b", 10**40),
     "user": ({"id": "u1"}, {"id": 5}, {"id": None}, {}, "u1", None, [], {"id": {"id": "u1"}}),
@@ -88,7 +138,7 @@ class Unhashable:
 class Mask:
     """Says that it is text."""
 
-    __class__ = str  # type: ignore[assignment]
+    __class__ = str
 
 
 class Locked(dict[str, Any]):
@@ -111,7 +161,7 @@ class Explosive(str):
     """Text that can't be compared or printed."""
 
     __slots__ = ()
-    __eq__ = __hash__ = __repr__ = __str__ = __format__ = _raise  # type: ignore[assignment]
+    __eq__ = __hash__ = __repr__ = __str__ = __format__ = _raise
 
 
 class Yes:
@@ -235,10 +285,12 @@ class Author:
         return self._random.sample(options, self._random.randint(1, len(options)))
 
     def _percent(self) -> float:
-        return self._one([0, 100, 50, 25.5, 0.001, 99.999, self._random.randint(0, 100_000) / 1000])
+        return self._random.choice([0, 100, 50, 25.5, 0.001, 99.999, self._random.randint(0, 100_000) / 1000])
 
     def _cuts(self, parts: int) -> list[int]:
-        inner = [self._random.choice([0, 100_000, self._random.randint(0, 100_000)]) for _ in range(parts - 1)]
+        inner = [
+            self._random.choice([0, 100_000, self._random.randint(0, 100_000)]) for _ in range(parts - 1)
+        ]
         return sorted([0, *inner, 100_000])
 
     # -- conditions ------------------------------------------------------------------------------------
@@ -389,7 +441,9 @@ class Author:
         return made
 
     def _worth(self) -> Any:
-        value = self._one(["text", "", 1, 0, -1.5, True, False, None, [1, [2]], [], {"a": {"b": [None]}}, {}, 10**30])
+        value = self._one(
+            ["text", "", 1, 0, -1.5, True, False, None, [1, [2]], [], {"a": {"b": [None]}}, {}, 10**30]
+        )
         if not isinstance(value, dict) and self._maybe(0.6):
             return value
         return {"value": value} | ({"enabled": self._maybe(0.5)} if self._maybe(0.4) else {})

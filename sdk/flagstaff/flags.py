@@ -251,9 +251,10 @@ class Flags:
 
 
 def _variant_named(forced: Forced, variants: Mapping[str, Any]) -> str | None:
-    if isinstance(forced.wanted, bool):
-        return next((name for name, variant in variants.items() if variant.value is forced.wanted), None)
-    return forced.wanted if isinstance(forced.wanted, str) and forced.wanted in variants else None
+    wanted: Any = forced.wanted  # whatever a caller makes of it
+    if isinstance(wanted, bool):
+        return next((name for name, variant in variants.items() if variant.value is wanted), None)
+    return wanted if isinstance(wanted, str) and wanted in variants else None
 
 
 def _not_ready(flag: str, default: Any) -> Decision:

@@ -151,6 +151,9 @@ class Shell(Flags):
             clock=clock,
             http=self._open(http_client),
         )
+        # Here, not when the first rules arrive: that is on a thread, which a fork may cut off.
+        import flagstaff.core.evaluate  # noqa: F401
+
         forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
         super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
         self._clock = plan.clock

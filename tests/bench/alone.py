@@ -129,14 +129,10 @@ def _update(adapter: type[Peer], directory: Path, url: str) -> Mapping[str, Any]
     """What one changed flag among many costs: processor time, and how long evaluation stands still."""
     peer = _started(adapter, Setting(directory / "document", url, refresh=_REFRESH))
     swapping = _Swapping(peer, directory)
-    time.sleep(2 * _REFRESH)
-    idle = _cpu_while(lambda: time.sleep(2 * _REFRESH)) / (2 * _REFRESH)
     costs, pauses = [], []
     for _ in range(_SWAPS):
         swapping.swap()
-        start = time.perf_counter()
-        cost = _cpu_while(lambda: _await(swapping.seen))
-        costs.append(cost - idle * (time.perf_counter() - start))
+        costs.append(_cpu_while(lambda: _await(swapping.seen)))
     for _ in range(_SWAPS):
         swapping.swap()
         pauses.append(_longest_pause(swapping.seen))

@@ -49,6 +49,7 @@ class Worker:
             env={**environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what it fails of, it answers
             text=True,
         )
         if core is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
 import sys
 import time
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--flags", type=int, default=1000)
     given = parser.parse_args(arguments)
 
+    logging.basicConfig(level=logging.ERROR)  # as a service in production has it
     say = private_stdout()
     setting = Setting(given.document, given.url, exposing=given.exposing)
     desk = _Desk(find_peer(given.name)(), setting, given.flags)

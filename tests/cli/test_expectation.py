@@ -107,7 +107,7 @@ def document(flag: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(flags)
 def test_what_is_expected_is_what_the_engine_serves(flag: dict[str, Any]) -> None:
     rules = load(document(flag)).rules

@@ -84,6 +84,7 @@ class Dialect(Protocol):
     def unit(self, source: Source, path: tuple[str, ...]) -> None: ...
     def draw(self, source: Source, draw: Draw) -> str: ...
     def begin(self, source: Source, rule: Rule) -> None: ...
+    def pinned(self, source: Source) -> None: ...
     def missing(self, source: Source, path: tuple[str, ...]) -> None: ...
 
 
@@ -186,6 +187,9 @@ class Plain:
         )
 
     def begin(self, source: Source, rule: Rule) -> None:
+        pass
+
+    def pinned(self, source: Source) -> None:
         pass
 
     def missing(self, source: Source, path: tuple[str, ...]) -> None:
@@ -468,6 +472,7 @@ class _FlagWriter:
         name = self._source.constant(decisions)
         self._dialect.unit(self._source, path)
         with self._source.block(f"if u in {name}:"):
+            self._dialect.pinned(self._source)
             self._source.line(f"return {self._source.constant(fresh)}({name}[u])")
 
     @contextmanager

@@ -137,6 +137,9 @@ class Decision:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Decision can't be changed: {name}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Decision can't be changed: {name}")
+
     def __repr__(self) -> str:
         shown = (
             f"{name}={getattr(self, name)!s}" if name == "reason" else f"{name}={getattr(self, name)!r}"

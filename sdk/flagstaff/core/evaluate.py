@@ -24,7 +24,8 @@ _NO_VERDICT = frozenset(
 
 def failure(flag: object, default: Any, reason: Reason, error: str) -> Decision:
     """The decision that serves the caller's default because of an error."""
-    key = flag if isinstance(flag, str) else type(flag).__name__
+    kind = type(flag)  # which, unlike isinstance, can't be lied to
+    key = str.__str__(flag) if issubclass(kind, str) else kind.__name__
     return Decision(key, enabled=default is True, value=default, variant=None, reason=reason, error=error)
 
 

@@ -24,8 +24,8 @@ __all__ = ["Explanation", "Step", "Trace", "Traced"]
 class Step:
     """One thing that an evaluation did.
 
-    ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``draw``, ``unit`` or
-    ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown)
+    ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``pin``, ``draw``, ``unit``
+    or ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown)
     or, of a draw, the bucket; ``details`` holds the parts of ``text`` for machines.
     """
 
@@ -159,6 +159,9 @@ class Trace:
         self.add("draw", line, number, **details)
         return hashed
 
+    def pinned(self, unit: str) -> None:
+        self.add("pin", f"{_shown(unit)} is pinned", True, unit=unit)
+
     def missing(self, path: tuple[str, ...]) -> None:
         name = ".".join(path)
         self.add("unit", f"no unit: {name} is absent or neither text nor an int", None, unit_type=name)
@@ -191,6 +194,9 @@ class Traced:
 
     def begin(self, source: Source, rule: Rule) -> None:
         source.line(f"{source.constant(partial(self._trace.begin, rule))}()")
+
+    def pinned(self, source: Source) -> None:
+        source.line(f"{source.constant(self._trace.pinned)}(u)")
 
     def missing(self, source: Source, path: tuple[str, ...]) -> None:
         source.line(f"{source.constant(partial(self._trace.missing, path))}()")

@@ -129,6 +129,10 @@ class Sender:
             self._current = self._load(now)
         return _FLUSH_WAIT if self._current is None else self._current
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("logging", *getattr(self._transport, "needs", ()))
+
     def perform(self, job: Delivery) -> Verdict:
         return self._transport.send(job.parcel)
 

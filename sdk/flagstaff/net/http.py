@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any
 
-__all__ = ["AsyncHttp", "Http", "Request", "Response", "TransportError"]
+__all__ = ["NEEDS", "AsyncHttp", "Http", "Request", "Response", "TransportError"]
+
+NEEDS = ("httpx", "http.cookiejar", "zlib", "flagstaff.net.sockets")
+"""The modules that are imported with the first request."""
 
 # A socket's patience is real time, whatever clock the rest of the package was given.
 _monotonic = time.monotonic  # noqa: TID251

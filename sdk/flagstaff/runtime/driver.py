@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from importlib import import_module
+from threading import RLock
 from weakref import WeakMethod, WeakSet
 
 from flagstaff.runtime.notice import warn
@@ -19,6 +22,7 @@ __all__ = ["Driver"]
 
 _PAUSE = 1.0  # seconds of rest after a machine's own mistake
 _LONGEST_WAIT = 3600.0  # seconds; an hourly look costs nothing and forgives a lost wake-up
+_LONGEST_LOAD = 10.0  # seconds that a fork waits for imports
 
 
 class Driver:
@@ -42,6 +46,17 @@ class Driver:
         self._clock = clock
         self._on_fork = None if on_fork is None else WeakMethod(on_fork)
         _drivers.add(self)
+
+    @property
+    def _needs(self) -> tuple[str, ...]:
+        """The modules that the machine's jobs import: those of a user's own machine are its own affair."""
+        return getattr(self._machine, "needs", ())
+
+    def _load(self) -> None:
+        """Import what the jobs need before the first one, and let no fork come in between."""
+        with _loading, suppress(Exception):  # the job itself will say that a module is missing
+            for name in self._needs:
+                import_module(name)
 
     def _ask(self) -> Any:
         """Return the machine's next job or the seconds to wait."""
@@ -83,8 +98,23 @@ class Driver:
 
 _drivers: WeakSet[Driver] = WeakSet()
 
+# Held while a background thread imports. A module that is half there when the process forks stays so in the
+# child for ever: nobody there goes on with the import, and everybody finds the name.
+_loading = RLock()
+
+
+def _before_fork() -> None:
+    _loading.acquire(timeout=_LONGEST_LOAD)
+
+
+def _after_fork_in_parent() -> None:
+    with suppress(RuntimeError):  # waited in vain
+        _loading.release()
+
 
 def _after_fork_in_child() -> None:
+    global _loading  # noqa: PLW0603 - the parent's may be held for ever here
+    _loading = RLock()
     drivers = list(_drivers)
     for driver in drivers:
         driver._forget()
@@ -94,4 +124,8 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     # One hook for the life of the process: a hook can't be taken back, so it must pin nobody.
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -15,7 +15,11 @@ Answer = TypeVar("Answer")
 
 
 class Machine(Protocol[Job, Answer]):
-    """Work as a sequence of jobs; ``next`` and ``done`` are called by one driver only, never at once."""
+    """Work as a sequence of jobs; ``next`` and ``done`` are called by one driver only, never at once.
+
+    A machine may name in ``needs``, a tuple, the modules that its jobs import: the driver imports them first,
+    and no fork leaves a child with half of one.
+    """
 
     def next(self, now: float) -> Job | float:
         """Return a job to perform at once, or the seconds to wait; ``math.inf`` waits until woken.

@@ -94,6 +94,8 @@ class TaskDriver(Driver):
 
     async def _run(self) -> None:
         me = asyncio.current_task()
+        if self._needs:  # not in this loop: imports take a while
+            await asyncio.to_thread(self._load)
         while self._task is me and not self._stopping:
             self._bell.clear()
             step = self._ask()

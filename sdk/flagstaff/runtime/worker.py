@@ -107,6 +107,7 @@ class Worker(Driver):
 
         me = threading.current_thread()
         try:
+            self._load()
             while self._may_go_on(me):
                 self._turn()
         finally:

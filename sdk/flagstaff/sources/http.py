@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
 from flagstaff.net.backoff import Backoff, retry_after
+from flagstaff.net.http import NEEDS
 from flagstaff.net.message import Request, Response, host_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ MAX_BYTES = 64 * 1024 * 1024
 _TIMEOUT = 10.0  # seconds for a whole answer
 _FIRST_RETRY = 1.0  # seconds
 _LONGEST_RETRY = 60.0  # seconds
+
+_NEEDS = ("email.utils", "logging", "flagstaff.formats.native", "flagstaff.core.difference")
 
 _MEANINGS = {
     401: "the key is refused",
@@ -65,6 +68,7 @@ class HttpSource:
             import random
 
             rng = random
+        self.needs: tuple[str, ...] = (*NEEDS, *_NEEDS)
         self.fault: str | None = None
         self.checked: float | None = None
         self._address = rules_address(url)

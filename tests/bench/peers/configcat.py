@@ -35,7 +35,7 @@ class Adapter(Peer):
         file = LocalFileFlagOverrides(str(setting.document), OverrideBehaviour.LocalOnly)
         options = configcatclient.ConfigCatOptions(flag_overrides=file)
         self._user = Person
-        self._client = configcatclient.ConfigCatClient(f"bench-{id(self)}", options)
+        self._client = configcatclient.ConfigCatClient.get(f"bench-{id(self)}", options)
 
     def close(self) -> None:
         self._client.close()

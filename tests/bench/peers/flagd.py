@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -29,11 +30,8 @@ class Adapter(Client):
         file = setting.document.with_suffix(".json")  # the suffix tells it the format
         if not file.exists():
             file.symlink_to(setting.document)
-        provider = FlagdProvider(
-            resolver_type=ResolverType.FILE,
-            offline_flag_source_path=str(file),
-            offline_poll_interval_ms=int((setting.refresh or 3600) * 1000),
-        )
+        os.environ["FLAGD_OFFLINE_POLL_MS"] = str(int((setting.refresh or 3600) * 1000))
+        provider = FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=str(file))
         self._open(provider, setting)
         deadline = time.monotonic() + 20
         while not self._client.get_boolean_value(STATIC, False):

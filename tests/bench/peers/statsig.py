@@ -158,6 +158,8 @@ class _Document:
         }
 
     def _rules(self, flag: Flag) -> list[dict[str, Any]]:
+        if flag.kind == "off":
+            return []  # this core doesn't look at "enabled"
         if flag.kind != "targeted":
             return [self._rule(f"{flag.key}-all", flag.percent, self._everybody, True)]
         country = self._condition("user_field", list(flag.countries), "any", "country")

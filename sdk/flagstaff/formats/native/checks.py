@@ -70,7 +70,7 @@ class _Checker:
         self._part = Part("", "")
         self.problems: list[tuple[Part, Problem]] = []
         self.uses: dict[Part, Counter[Part]] = defaultdict(Counter)
-        self._tests: Counter[Part] = Counter()
+        self._own: dict[Part, int] = {}
         self._salts: dict[str, dict[str, Part]] = defaultdict(dict)
         self._hints = _HINTS
 
@@ -94,6 +94,8 @@ class _Checker:
 
     def _begin(self, section: str, name: str) -> None:
         self._part = Part(section, name)
+        if section in ("segments", "flags"):
+            self._own[self._part] = 1
 
     def _report(self, path: str, message: str, part: Part | None = None) -> None:
         part = part or self._part
@@ -126,7 +128,7 @@ class _Checker:
         if depth > MAX_DEPTH:
             self._report(path, f"conditions lie more than {MAX_DEPTH} deep")
             return
-        self._tests[self._part] += 1
+        self._own[self._part] += 1
         for key, child in _children(node):
             self._condition(f"{path}.{key}", child, depth + 1)
         match node:
@@ -267,6 +269,7 @@ class _Checker:
             seen.add(name)
 
     def _rule(self, path: str, key: str, flag: FlagModel, rule: RuleModel) -> None:
+        self._own[self._part] += 1
         if rule.segment is not None:
             self._exists(f"{path}.segment", "segments", rule.segment)
         self._window(path, rule.start, rule.end)
@@ -351,7 +354,7 @@ class _Checker:
                 self._report(first, message, paths[first])
 
     def _faults(self) -> None:
-        for part, message in faults(self.uses, self._tests):
+        for part, message in faults(self.uses, self._own):
             self._report(str(part), message, part)
 
 

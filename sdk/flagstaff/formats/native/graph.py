@@ -1,5 +1,4 @@
-"""What stands on what: circles, chains that are too long, answers that cost too much, and who goes down
-with whom.
+"""What stands on what: circles, long chains, answers that cost too much, what a broken part takes along.
 
 Everything here takes time in proportion to the graph, and no recursion: a document may come from anywhere.
 """
@@ -10,13 +9,16 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-__all__ = ["MAX_DEPTH", "MAX_QUESTIONS", "Part", "faults", "taken_along"]
+__all__ = ["MAX_DEPTH", "MAX_OWN", "MAX_TESTS", "Part", "faults", "taken_along"]
 
 MAX_DEPTH = 32
 """How deep conditions, segments and prerequisites may lie within one another."""
 
-MAX_QUESTIONS = 100_000
-"""How many tests a flag or a segment may come to, those of all that it refers to included."""
+MAX_OWN = 10_000
+"""How many rules and conditions a flag or a segment may have: they become one function."""
+
+MAX_TESTS = 100_000
+"""How many it may come to with those of all that it refers to: an answer may ask all of them."""
 
 
 class Part(NamedTuple):
@@ -54,21 +56,21 @@ def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
     return causes
 
 
-def faults(graph: Graph, tests: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
+def faults(graph: Graph, own: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
     """The flags and segments that can't be answered in good time, and why.
 
-    ``tests`` says how many tests each has of its own.
+    ``own`` says how many rules and conditions each has of its own.
     """
     depths: dict[Part, int] = {}
-    questions: dict[Part, int] = {}
-    links = {part: _links(used) for part, used in graph.items()}
+    tests: dict[Part, int] = {}
+    links = {part: _links(graph.get(part, ())) for part in own}
     for component in _components(links):
-        for part in component:
-            used = [other for other in links.get(part, ()) if other in depths]
+        for part in sorted(component):
+            used = [other for other in links[part] if other in depths]
             depths[part] = 1 + max((depths[other] for other in used), default=0)
-            asked = sum((1 + questions[other]) * graph[part][other] for other in used)
-            questions[part] = min(tests.get(part, 0) + asked, 10 * MAX_QUESTIONS)
-            message = _circle(part, set(component), links) or _excess(depths[part], questions[part])
+            asked = sum(tests[other] * graph[part][other] for other in used)
+            tests[part] = min(own[part] + asked, MAX_TESTS + 1)
+            message = _circle(part, component, links) or _excess(depths[part], own[part], tests[part])
             if message is not None:
                 yield part, message
 
@@ -77,15 +79,17 @@ def _links(used: Iterable[Part]) -> list[Part]:
     return sorted(other for other in used if other.section in ("segments", "flags"))
 
 
-def _excess(depth: int, questions: int) -> str | None:
+def _excess(depth: int, own: int, tests: int) -> str | None:
     if depth > MAX_DEPTH:
         return f"stands on a chain of more than {MAX_DEPTH} segments and prerequisites"
-    if questions > MAX_QUESTIONS:
-        return f"comes to more than {MAX_QUESTIONS:,} tests, by way of the segments and prerequisites it uses"
+    if own > MAX_OWN:
+        return f"has more than {MAX_OWN:,} rules and conditions"
+    if tests > MAX_TESTS:
+        return f"comes to more than {MAX_TESTS:,} conditions, with those of what it refers to"
     return None
 
 
-def _components(links: Mapping[Part, list[Part]]) -> Iterator[list[Part]]:
+def _components(links: Mapping[Part, list[Part]]) -> Iterator[set[Part]]:
     """The sets of parts that lead to one another, those that others stand on first.
 
     R. E. Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972).
@@ -94,7 +98,7 @@ def _components(links: Mapping[Part, list[Part]]) -> Iterator[list[Part]]:
     low: dict[Part, int] = {}
     path: dict[Part, None] = {}
     for root in links:
-        work = [] if root in index else [(root, iter(links.get(root, ())))]
+        work = [] if root in index else [(root, iter(links[root]))]
         while work:
             part, others = work[-1]
             if part not in index:
@@ -102,7 +106,7 @@ def _components(links: Mapping[Part, list[Part]]) -> Iterator[list[Part]]:
                 path[part] = None
             for other in others:
                 if other not in index:
-                    work.append((other, iter(links.get(other, ()))))
+                    work.append((other, iter(links[other])))
                     break
                 if other in path:
                     low[part] = min(low[part], index[other])
@@ -114,18 +118,16 @@ def _components(links: Mapping[Part, list[Part]]) -> Iterator[list[Part]]:
                     yield _popped(path, part)
 
 
-def _popped(path: dict[Part, None], last: Part) -> list[Part]:
-    component = []
-    while True:
-        part, _ = path.popitem()
-        component.append(part)
-        if part == last:
-            return component
+def _popped(path: dict[Part, None], last: Part) -> set[Part]:
+    component = {last}
+    while (part := path.popitem()[0]) != last:
+        component.add(part)
+    return component
 
 
 def _circle(start: Part, component: set[Part], links: Mapping[Part, list[Part]]) -> str | None:
     """The shortest way from a part back to itself, if there is one."""
-    if len(component) == 1 and start not in links.get(start, ()):
+    if len(component) == 1 and start not in links[start]:
         return None
     if len(component) > MAX_DEPTH:
         return f"goes in a circle of {len(component)} segments and flags"

@@ -19,7 +19,7 @@ from flagstaff.errors import Problem, RulesError
 from flagstaff.formats.suggest import did_you_mean
 
 from .canonical import canonical
-from .checks import Found, check
+from .checks import check
 from .document import (
     MARKS,
     Document,
@@ -162,12 +162,12 @@ class _Repair:
     def _drop_part(self, item: ErrorDetails, items: Sequence[ErrorDetails]) -> None:
         if len(item["loc"]) < 2 or item["loc"][0] not in _SECTIONS:
             raise RulesError([_problem(item) for item in items], self._source)
-        section, name = item["loc"][:2]
+        section, name = str(item["loc"][0]), item["loc"][1]
         problem = _problem(item)
         self.warnings.append(problem)
         parts = self._raw[section]
         for key in [name] if name in parts else [key for key in parts if not _is_name(key)]:
-            self._forget(str(section), key, parts.pop(key), str(problem))
+            self._forget(section, key, parts.pop(key), str(problem))
 
     def _forget(self, section: str, name: object, part: Any, why: str) -> None:
         if section == "flags" and isinstance(name, str):
@@ -181,7 +181,7 @@ class _Repair:
 
 
 def _is_name(key: object) -> bool:
-    """Whether a key is told as it is: the model tells others, which are not text or not Unicode, as best it can."""
+    """Whether the model tells a key as it is: one that is no text, or no Unicode, it tells as best it can."""
     try:
         return isinstance(key, str) and bool(key.encode())
     except UnicodeEncodeError:

@@ -55,7 +55,7 @@ def _toml(data: bytes, source: str) -> Any:
     import tomllib
 
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise RulesError([Problem("", f"not TOML: {_reason(error)}")], source) from None
 
@@ -63,10 +63,12 @@ def _toml(data: bytes, source: str) -> Any:
 def _yaml(data: bytes, source: str) -> Any:
     try:
         import yaml
+
+        from .yaml12 import load
     except ImportError:
         raise MissingExtraError("reading YAML", "yaml") from None
     try:
-        return yaml.safe_load(data)
+        return load(data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RulesError([Problem("", f"not YAML: {_reason(error)}")], source) from None
 
