@@ -2,7 +2,7 @@
 # The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench bench-quick bench-check clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -37,7 +37,7 @@ endif
 endif
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 demo: .venv/$(NEWEST)/ready ## Run the example shop from end to end
 	.venv/$(NEWEST)/bin/python examples/shop/demo.py
@@ -68,6 +68,20 @@ lint: .venv/lint/ready ## Check style, types and who imports whom
 	PATH="$(CURDIR)/.venv/lint/bin:$$PATH" pyright --verifytypes flagstaff --ignoreexternal
 	.venv/lint/bin/lint-imports
 
+# The benchmark runs on the oldest Python, where the interpreter's own progress helps least.
+STEADY = $(firstword $(INSTALLED))
+PEERS = $(shell sed 's/:.*//' tests/bench/peers.txt)
+peers = $(1:%=.venv/bench-%/ready)
+
+bench: $(call peers,$(PEERS)) .venv/$(STEADY)/ready ## Compare the speed with other SDKs' and write it to sdk/docs/bench
+	.venv/$(STEADY)/bin/python -m tests.bench.run --out sdk/docs/bench $(ARGS)
+
+bench-quick: $(call peers,flagstaff eppo statsig) .venv/$(STEADY)/ready ## The same with the two fastest, in a minute; writes nothing
+	.venv/$(STEADY)/bin/python -m tests.bench.run --quick $(ARGS)
+
+bench-check: $(call peers,flagstaff) .venv/$(STEADY)/ready ## Compare the speed with the last commit's (ARGS=main for another)
+	.venv/$(STEADY)/bin/python -m tests.bench.check $(ARGS)
+
 clean: ## Remove the virtual environments and everything that the tools left
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 
@@ -82,6 +96,13 @@ $(UV) venv --quiet --clear --no-project --python $(2) $(1)
 	$(UV) pip install --quiet --python $(1) --editable '.[all]' --group $(3)
 	@touch $@
 endef
+
+# Each SDK has an environment of its own; one that can't be installed here is left out of the benchmark.
+.venv/bench-flagstaff/ready: pyproject.toml $(shell find sdk/flagstaff -name '*.py')
+.venv/bench-%/ready: tests/bench/peers.txt | $(UV)
+	@$(UV) venv --quiet --clear --no-project --python $(call interpreter,$(STEADY)) .venv/bench-$*
+	@$(UV) pip install --quiet --compile-bytecode --refresh-package flagstaff --python .venv/bench-$* "$$(sed -n 's/^$*: //p' tests/bench/peers.txt)" \
+	    && touch $@ || { rm -rf .venv/bench-$*; echo "left out: $* can't be installed" >&2; }
 
 # uv comes from pip, made by the first Python that can make a virtual environment.
 $(UV):

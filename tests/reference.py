@@ -1,4 +1,4 @@
-"""What a rules document means, said a second time: naively, over plain dicts, and sharing nothing with the engine.
+"""What a rules document means, said a second time: naively, over plain dicts, with nothing of the engine's.
 
 It reads the canonical form and follows the specification sentence by sentence; speed is no concern of it.
 The engine's tests hold the engine to it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from ipaddress import ip_address, ip_network
@@ -160,11 +161,10 @@ class Reference:
         return "enabled" not in node or answer.enabled is node["enabled"]
 
     def _leaf(self, node: Node) -> bool | None:
-        try:
-            known: bool | None = _OPERATORS[node["op"]](self._value(node["attribute"]), node["value"])
-            return known
-        except Exception:  # noqa: BLE001  # a hostile value can't be looked at, so nothing is known of it
-            return None
+        known: bool | None = None
+        with suppress(Exception):  # a hostile value can't be looked at, so nothing is known of it
+            known = _OPERATORS[node["op"]](self._value(node["attribute"]), node["value"])
+        return known
 
     # -- values ----------------------------------------------------------------------------------------
 
@@ -178,13 +178,13 @@ class Reference:
         return value
 
     def _unit(self, path: Any) -> str | None:
-        try:
+        with suppress(Exception):  # a hostile value is no unit, and neither is an int beyond Python's limit
             value = self._value(path)
-            if isinstance(value, bool) or not isinstance(value, str | int):
-                return None
-            return (str.__str__(value) or None) if isinstance(value, str) else int.__str__(value)
-        except Exception:  # noqa: BLE001  # a hostile value is no unit, and nor is an int beyond Python's limit
-            return None
+            if isinstance(value, str):
+                return str.__str__(value) or None
+            if isinstance(value, int) and not isinstance(value, bool):
+                return int.__str__(value)
+        return None
 
 
 def _answer(
@@ -276,7 +276,7 @@ def _affix(value: Any, operand: Any, at_end: bool) -> bool | None:
 
 
 def _ordered(value: Any, operand: Any) -> int | None:
-    if not _is_number(value) or math.isnan(value):
+    if not _is_number(value) or (isinstance(value, float) and math.isnan(value)):
         return None
     return int(value > operand) - int(value < operand)
 
@@ -328,7 +328,8 @@ def _identifiers(mine: str, other: str) -> int:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):(\d\d):(\d\d)(?:\.(\d+))?"
+    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 )
 

@@ -138,13 +138,13 @@ class Unhashable:
 class Mask:
     """Says that it is text."""
 
-    __class__ = str
+    __class__ = str  # type: ignore[assignment]
 
 
 class Locked(dict[str, Any]):
     """A mapping that gives nothing away."""
 
-    get = __getitem__ = __contains__ = __iter__ = keys = items = _raise  # type: ignore[assignment]
+    get = __getitem__ = __contains__ = __iter__ = keys = items = _raise
 
 
 class Name(str):
@@ -194,7 +194,8 @@ TRAPS: Sequence[Callable[[], Any]] = (
 """Hostile values with nothing to say: a test of one is unknown, or sees through it."""
 
 LIARS: Sequence[Callable[[], Any]] = (
-    Yes, lambda: Contrary("NL"), lambda: Contrary("user-1"), lambda: Explosive("NL"), lambda: Explosive("user-1"),
+    Yes, lambda: Contrary("NL"), lambda: Contrary("user-1"),
+    lambda: Explosive("NL"), lambda: Explosive("user-1"),
 )  # fmt: skip
 """Hostile values that answer wrongly, or not at all; what a test of one says is its own fault."""
 
@@ -249,6 +250,7 @@ class Author:
         self._layers: dict[str, Any] = {}
         self._experiments: dict[str, Any] = {}
         self._families: dict[str, int] = {}
+        self._named = 100  # above the indices that stand in for ids
         self._salts = ["shared", "a:b", "Ω"]
 
     def document(self, flags: int = 6) -> dict[str, Any]:
@@ -457,7 +459,8 @@ class Author:
         if self._maybe(0.1):
             made |= self._window()
         if self._maybe(0.3):
-            made["id"] = f"rule {self._random.getrandbits(64):x}"
+            self._named += 1
+            made["id"] = f"rule {self._named}"
         return made | self._outcome(family)
 
     def _outcome(self, family: int) -> dict[str, Any]:

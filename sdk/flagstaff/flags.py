@@ -150,10 +150,14 @@ class Flags:
             forced = None
         if forced is not None:
             text = f"forced to {forced.variant} by {forced.metadata['override']}"
-            return Explanation(forced, context, (Step("override", 0, text, True, {}),))
-        if snapshot is None:
-            return Explanation(_not_ready(flag, default), context, ())
-        return snapshot.explain(flag, context, default)
+            explanation = Explanation(forced, context, (Step("override", 0, text, True, {}),))
+        elif snapshot is None:
+            explanation = Explanation(_not_ready(flag, default), context, ())
+        else:
+            explanation = snapshot.explain(flag, context, default)
+        if default is None:
+            return explanation
+        return Explanation(_typed(explanation.decision, default), context, explanation.steps)
 
     def bind(self, context: Context) -> BoundFlags:
         """The same flags for one context: what a request carries about."""

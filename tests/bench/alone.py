@@ -31,7 +31,7 @@ _AFTERMATH = 0.3  # seconds
 _TICK = 0.001  # seconds
 _HANGING_SECONDS = 5.0
 _DELIVERED = 200_000
-_WAITING = 4000  # events that may wait while more are recorded
+_WAITING = 50_000  # events that may wait while more are recorded
 
 
 def main(arguments: list[str]) -> None:

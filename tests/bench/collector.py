@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flagstaff.server import serve
-from flagstaff.sources.file import load_file
-
 __all__ = ["EVENTS", "main"]
 
 EVENTS = "events.db"
 
 
 def main(arguments: list[str]) -> None:
+    from flagstaff.server import serve
+    from flagstaff.sources.file import load_file
+
     directory = Path(arguments[0])
     rules = directory / "document.json"
     serve(

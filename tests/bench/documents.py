@@ -9,10 +9,10 @@ from shutil import copyfile
 from tests.bench.peers import find_peer
 from tests.bench.scenario import make_flags
 
-__all__ = ["FEW", "SIZES", "lay_out", "restore"]
+__all__ = ["FEW", "FLAGS", "MANY", "lay_out", "restore"]
 
-FEW = 10
-SIZES = (1000, 10_000)
+FEW, FLAGS, MANY = 10, 1000, 10_000
+"""How many flags there are: to warm up, to evaluate, to load."""
 
 
 def lay_out(place: Path, peer: str, flags: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 from tests.bench.peers import OURS
+from tests.bench.scenario import ARMS, EXPERIMENT, STATIC, SWITCH, TARGETED
 from tests.bench.solo import Alone
 from tests.bench.timing import Turn
 from tests.bench.turns import Times
@@ -102,16 +103,19 @@ def fastest(figures: Figures, workload: str) -> str | None:
     return min(times, key=times.__getitem__, default=None)
 
 
-_STATIC, _TARGETED = {"True": 1.0}, {"True": 0.25, "False": 0.75}
-_EXPERIMENT = {"control": 0.34, "blue": 0.33, "green": 0.33}
-_EXPECTED: Final = (_STATIC, _TARGETED, _EXPERIMENT)
+_EXPECTED: Final = {
+    STATIC: {"True": 1.0},
+    SWITCH: {"False": 1.0},
+    TARGETED: {"True": 0.25, "False": 0.75},
+    EXPERIMENT: {name: percent / 100 for name, percent in ARMS},
+}
 _LEEWAY = 0.05
 
 
 def plausible(answers: Mapping[str, Mapping[str, float]]) -> bool:
     """Whether the shares of answers are near those that the rules ask for."""
     return all(
-        abs(expected.get(value, 0.0) - found.get(value, 0.0)) < _LEEWAY
-        for expected, found in zip(_EXPECTED, answers.values(), strict=True)
-        for value in {*expected, *found}
+        abs(share - answers[flag].get(value, 0.0)) < _LEEWAY
+        for flag, expected in _EXPECTED.items()
+        for value, share in expected.items()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,16 +28,19 @@ def table(figures: Figures) -> str:
     parts = [
         "# The benchmark's last run\n",
         _about(figures),
-        "## Time for one evaluation\n",
+        "## One evaluation\n",
         _versus(figures),
-        "## Everybody\n\nNanoseconds for one evaluation, the median of the turns.\n",
+        "## Everybody\n\nNanoseconds for one evaluation, median of the turns. *Built*: context included.\n",
         _everybody(figures),
-        "## Rules, memory, imports\n",
-        _alone(figures),
-        "## Floors\n\nWhat no Python can go below, measured in the same turns.\n",
+        "## Rules and programs\n",
+        _alone(figures, _PROGRAMS),
+        "## While something happens\n",
+        _alone(figures, _MEANWHILE),
+        _delivered(figures),
+        "## Floors\n\nWhat nothing written in Python can go below, measured in the same turns.\n",
         _floors(figures),
     ]
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _about(figures: Figures) -> str:
@@ -68,14 +71,14 @@ def _versus(figures: Figures) -> str:
 
 
 def _everybody(figures: Figures) -> str:
-    workloads = [*SILENT, *EXPOSING]
+    workloads = {**SILENT, **EXPOSING}
     order = sorted(figures["peers"], key=lambda name: _time(figures, name, "experiment"))
     rows = []
     for name in order:
         peer, times = figures["peers"][name], figures["times"][name]
         cells = (f"{times[it]['median']:,.0f}" if it in times else "–" for it in workloads)
         rows.append((f"{peer['title']} {peer['version']}", *cells))
-    return _grid(("", *(TITLES[workload] for workload in workloads)), rows)
+    return _grid(("", *(workload.short for workload in workloads.values())), rows)
 
 
 def _time(figures: Figures, name: str, workload: str) -> float:
@@ -97,41 +100,43 @@ def _lateness(found: Mapping[str, float]) -> str:
     return f"{found['p99'] * 1e3:,.1f} ({found['worst'] * 1e3:,.1f})"
 
 
-_COLUMNS: Final = (
+_PROGRAMS: Final = (
     _Column("import, ms", "import", _ms("seconds")),
-    _Column("import to first answer, 1,000 flags, ms", "ready", _ms("seconds")),
+    _Column("first answer, ms", "ready", _ms("seconds")),
     _Column("load 1,000 flags, ms", "load_1000", _ms("seconds")),
     _Column("load 10,000 flags, ms", "load_10000", _ms("seconds")),
     _Column("they take, MB", "load_10000", lambda it: f"{it['megabytes']:,.1f}"),
-    _Column("once all were asked for, MB", "load_10000", lambda it: f"{it['megabytes_used']:,.1f}"),
-    _Column("update one flag of 10,000, ms of processor", "update", _ms("seconds")),
-    _Column("longest pause meanwhile, ms", "update", _ms("pause")),
-    _Column("event loop late while updating, p99 (worst), ms", "loop_swap", _lateness),
-    _Column("event loop late while the collector hangs, p99 (worst), ms", "loop_hang", _lateness),
+    _Column("once all were used, MB", "load_10000", lambda it: f"{it['megabytes_used']:,.1f}"),
     _Column("distributions", "footprint", lambda it: f"{it['distributions']:.0f}"),
     _Column("installed, MB", "footprint", lambda it: f"{it['megabytes']:,.1f}"),
 )
+_MEANWHILE: Final = (
+    _Column("one flag of 10,000 changes, ms of processor", "update", _ms("seconds")),
+    _Column("evaluation pauses at most, ms", "update", _ms("pause")),
+    _Column("event loop late, p99 (worst), ms", "loop_swap", _lateness),
+    _Column("late while the collector hangs, p99 (worst), ms", "loop_hang", _lateness),
+)
 
 
-def _alone(figures: Figures) -> str:
-    alone = figures["alone"]
-    columns = [column for column in _COLUMNS if any(column.measure in found for found in alone.values())]
+def _alone(figures: Figures, columns: Sequence[_Column]) -> str:
     rows = []
-    for name, found in alone.items():
-        cells = (column.show(found[column.measure]) if column.measure in found else "–" for column in columns)
-        rows.append((figures["peers"][name]["title"], *cells))
-    return _grid(("", *(column.title for column in columns)), rows) + "".join(_delivered(figures))
+    for name, found in figures["alone"].items():
+        cells = [column.show(found[column.measure]) if column.measure in found else "–" for column in columns]
+        if set(cells) != {"–"}:
+            rows.append((figures["peers"][name]["title"], *cells))
+    return _grid(("", *(column.title for column in columns)), rows) if rows else ""
 
 
-def _delivered(figures: Figures) -> Iterator[str]:
+def _delivered(figures: Figures) -> str:
     found = figures["alone"].get(OURS, {}).get("deliver")
-    if found is not None:
-        yield (
-            f"\nInto the development server: {found['events']:,.0f} exposures by one process, recorded at "
-            f"{found['events'] / found['recording']:,.0f} a second, delivered at "
-            f"{found['events'] / found['seconds']:,.0f} a second; {found['stored']:,.0f} were stored, "
-            f"{found['lost']:,.0f} lost.\n"
-        )
+    if found is None:
+        return ""
+    return (
+        f"Into the development server: {found['events']:,.0f} exposures by one process, recorded at "
+        f"{found['events'] / found['recording']:,.0f} a second, delivered at "
+        f"{found['events'] / found['seconds']:,.0f} a second; {found['stored']:,.0f} were stored, "
+        f"{found['lost']:,.0f} lost.\n"
+    )
 
 
 def _floors(figures: Figures) -> str:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.bench import report
-from tests.bench.documents import FEW, SIZES, lay_out
+from tests.bench.documents import FEW, FLAGS, MANY
 from tests.bench.figures import Figures, PeerFigures, machine, plausible, summed_up
 from tests.bench.peers import FASTEST, NAMES, OURS, find_peer
-from tests.bench.places import CORES, clean_environment, interpreter, serving
+from tests.bench.places import Stage, interpreter, staged
 from tests.bench.solo import measure_alone
-from tests.bench.turns import Worker, asked, quiet_core, say, take_turns, working
+from tests.bench.turns import Times, Worker, asked, say, take_turns, working
 from tests.bench.workloads import exposing_tasks, silent_tasks
 
-__all__ = ["main"]
+__all__ = ["FULL", "QUICK", "Effort", "main", "measure"]
 
 
 class Effort(NamedTuple):
@@ -36,7 +34,7 @@ class Effort(NamedTuple):
 
 
 QUICK = Effort(rounds=5, seconds=0.06, repeats=2, whole=False)
-FULL = Effort(rounds=11, seconds=0.1, repeats=5, whole=True)
+FULL = Effort(rounds=11, seconds=0.1, repeats=3, whole=True)
 
 
 def main() -> None:
@@ -54,7 +52,6 @@ def main() -> None:
     figures = measure([name for name in names if _is_installed(name)], effort)
     print(report.table(figures))
     if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
         report.write(figures, given.out)
 
 
@@ -65,65 +62,39 @@ def _is_installed(name: str) -> bool:
     return there
 
 
-def measure(names: Sequence[str], effort: Effort) -> Figures:
-    """Everything about these SDKs."""
-    if len(CORES) > 1:
-        os.sched_setaffinity(0, CORES[:-1])  # the workers' core is theirs alone
-    with TemporaryDirectory(prefix="flagstaff-bench-") as temporary:
-        scratch = Path(temporary)
-        for name in names:
-            for size in (FEW, *SIZES):
-                lay_out(scratch / f"{name}-{size}", name, size)
-        environment = clean_environment(scratch / "tmp")
-        with serving(environment, "sink", scratch) as url:
-            return _Bench(names, effort, scratch, url).measure()
-
-
-class _Bench:
-    def __init__(self, names: Sequence[str], effort: Effort, scratch: Path, url: str) -> None:
-        self._names = names
-        self._effort = effort
-        self._scratch = scratch
-        self._url = url
-
-    def measure(self) -> Figures:
-        rounds = self._effort.rounds
+def measure(names: Sequence[str], effort: Effort, python: Callable[[str], Path] = interpreter) -> Figures:
+    """Everything about these SDKs; ``python`` finds the interpreter of each."""
+    with staged(names, (FEW, FLAGS, MANY) if effort.repeats else (FLAGS,), python) as stage:
         say("evaluations")
-        with working(partial(self._worker, name) for name in ("floors", *self._names)) as workers:
-            peers = _introductions(workers)
-            taking = [worker for worker in workers if worker.label in {"floors", *peers}]
-            times = take_turns(taking, silent_tasks(self._effort.seconds), rounds)
+        peers, times = _evaluate(stage, names, effort)
         say("exposures")
-        exposing = [name for name in peers if find_peer(name).exposes]
-        with working(partial(self._worker, name, exposing=True) for name in exposing) as workers:
-            taking = [worker for worker, _ in asked(workers, "meet")]
-            exposures = take_turns(taking, exposing_tasks(self._effort.seconds), rounds)
-        for name, found in exposures.items():
+        for name, found in _expose(stage, [*peers], effort).items():
             times[name].update(found)
         say("fresh processes")
-        alone = measure_alone(
-            [*peers], self._scratch, self._url, repeats=self._effort.repeats, whole=self._effort.whole
-        )
-        summary = summed_up(times)
-        return {
-            "machine": machine(),
-            "rounds": rounds,
-            "peers": peers,
-            "floors": summary.pop("floors"),
-            "times": summary,
-            "alone": alone,
-        }
+        alone = measure_alone(stage, [*peers], repeats=effort.repeats, whole=effort.whole)
+    summary = summed_up(times)
+    return {
+        "machine": machine(),
+        "rounds": effort.rounds,
+        "peers": peers,
+        "floors": summary.pop("floors"),
+        "times": summary,
+        "alone": alone,
+    }
 
-    def _worker(self, name: str, *, exposing: bool = False) -> Worker:
-        place = f"{OURS if name == 'floors' else name}-{SIZES[0]}"
-        arguments: list[str | Path] = [name, self._scratch / place / "document", f"{self._url}/{place}"]
-        return Worker(
-            name,
-            interpreter(name),
-            [*arguments, *(["--exposing"] if exposing else [])],
-            clean_environment(self._scratch / "tmp"),
-            None if exposing else quiet_core(),  # who sends has threads for it, and may use all cores
-        )
+
+def _evaluate(stage: Stage, names: Sequence[str], effort: Effort) -> tuple[dict[str, PeerFigures], Times]:
+    with working(partial(Worker, stage, name) for name in ("floors", *names)) as workers:
+        peers = _introductions(workers)
+        taking = [worker for worker in workers if worker.label in {"floors", *peers}]
+        return peers, take_turns(taking, silent_tasks(effort.seconds), effort.rounds)
+
+
+def _expose(stage: Stage, names: Sequence[str], effort: Effort) -> Times:
+    exposing = [name for name in names if find_peer(name).exposes]
+    with working(partial(Worker, stage, name, exposing=True) for name in exposing) as workers:
+        taking = [worker for worker, _ in asked(workers, "meet")]
+        return take_turns(taking, exposing_tasks(effort.seconds), effort.rounds)
 
 
 def _introductions(workers: Sequence[Worker]) -> dict[str, PeerFigures]:

@@ -7,20 +7,20 @@ import statistics
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import NamedTuple, TypeAlias
 
 from tests.bench.collector import EVENTS
-from tests.bench.documents import restore
+from tests.bench.documents import FLAGS, MANY, restore
 from tests.bench.peers import OURS, find_peer
-from tests.bench.places import clean_environment, command, interpreter, serving
+from tests.bench.places import Stage, command, serving
 from tests.bench.sink import HANGING
 from tests.bench.turns import WorkerError, say
 
-__all__ = ["Alone", "measure_alone"]
+__all__ = ["Alone", "Lab", "measure_alone"]
 
 Found: TypeAlias = dict[str, float]
 Alone: TypeAlias = dict[str, dict[str, Found]]
@@ -36,9 +36,9 @@ class _Measure(NamedTuple):
     act: Callable[[], Found]
 
 
-def measure_alone(names: Sequence[str], scratch: Path, url: str, *, repeats: int, whole: bool) -> Alone:
+def measure_alone(stage: Stage, names: Sequence[str], *, repeats: int, whole: bool) -> Alone:
     """All measures for all SDKs, which take turns."""
-    lab = _Lab(scratch, url)
+    lab = Lab(stage)
     found: dict[str, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
     for number in range(repeats):
         for measure in lab.measures(names, first=number == 0, whole=whole):
@@ -59,46 +59,48 @@ def _medians(samples: Sequence[Found]) -> Found:
     return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
 
 
-class _Lab:
-    def __init__(self, scratch: Path, url: str) -> None:
-        self._scratch = scratch
-        self._url = url
-        self._environment: Mapping[str, str] = clean_environment(scratch / "tmp")
+class Lab:
+    """Measures one SDK after the other, each in a process that has done nothing before."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     def measures(self, names: Sequence[str], *, first: bool, whole: bool) -> Iterator[_Measure]:
+        """One round; what can't change is measured in the ``first`` alone."""
         for name in names:
-            run = partial(self._run, name)
+            run = partial(self.run, name)
             yield _Measure("import", name, partial(self._import, name))
-            yield _Measure("ready", name, partial(run, "ready", 1000))
-            yield _Measure("load_1000", name, partial(run, "load", 1000))
-            yield _Measure("load_10000", name, partial(run, "load", 10_000))
+            yield _Measure("ready", name, partial(run, "ready", FLAGS))
+            yield _Measure("load_1000", name, partial(run, "load", FLAGS))
+            yield _Measure("load_10000", name, partial(run, "load", MANY))
             if first:
-                yield _Measure("footprint", name, partial(run, "footprint", 1000))
+                yield _Measure("footprint", name, partial(run, "footprint", FLAGS))
         if whole:
             yield from self._long(names)
 
     def _long(self, names: Sequence[str]) -> Iterator[_Measure]:
         for name in names:
-            run = partial(self._run, name)
+            run = partial(self.run, name)
             if find_peer(name).refreshes:
-                yield _Measure("update", name, partial(run, "update", 10_000))
-                yield _Measure("loop_swap", name, partial(run, "loop_swap", 10_000))
+                yield _Measure("update", name, partial(run, "update", MANY))
+                yield _Measure("loop_swap", name, partial(run, "loop_swap", MANY))
             if find_peer(name).exposes:
-                yield _Measure("loop_hang", name, partial(run, "loop_hang", 1000, prefix=HANGING))
+                yield _Measure("loop_hang", name, partial(run, "loop_hang", FLAGS, prefix=HANGING))
             if name == OURS:
                 yield _Measure("deliver", name, self._deliver)
 
-    def _run(self, name: str, measure: str, flags: int, prefix: str = "") -> Found:
-        place = f"{name}-{flags}"
-        restore(self._scratch / place)
-        return self._ask(name, measure, self._scratch / place, f"{self._url}/{prefix}{place}")
+    def run(self, name: str, measure: str, flags: int, prefix: str = "") -> Found:
+        """One measure with so many flags. WorkerError."""
+        directory = self._stage.directory(name, flags)
+        restore(directory)
+        return self._ask(name, measure, directory, self._stage.address(name, flags, prefix))
 
-    def _ask(self, name: str, measure: str, place: Path, url: str) -> Found:
-        asked = command(interpreter(name), "alone", measure, name, place, url)
+    def _ask(self, name: str, measure: str, directory: Path, url: str) -> Found:
+        asked = command(self._stage.python(name), "alone", measure, name, directory, url)
         try:
             done = subprocess.run(
                 asked,
-                env={**self._environment},
+                env=self._stage.environment,
                 capture_output=True,
                 text=True,
                 timeout=_PATIENCE,
@@ -111,7 +113,7 @@ class _Lab:
         return dict(json.loads(done.stdout))
 
     def _import(self, name: str) -> Found:
-        """Milliseconds of an import over those of a bare Python."""
+        """Seconds of an import over those of a bare Python."""
         with_it, without = [], []
         for _ in range(_IMPORTS):
             without.append(self._time(name, "pass"))
@@ -120,19 +122,19 @@ class _Lab:
 
     def _time(self, name: str, statement: str) -> float:
         start = time.perf_counter()
-        subprocess.run([interpreter(name), "-c", statement], env={**self._environment}, check=True)
+        subprocess.run([self._stage.python(name), "-c", statement], env=self._stage.environment, check=True)
         return time.perf_counter() - start
 
     def _deliver(self) -> Found:
         """Events of one process into the development server, on this machine; counted in its database."""
         from flagstaff.server import EventStore
 
-        place = self._scratch / f"{OURS}-1000"
+        place = self._stage.directory(OURS, FLAGS)
         restore(place)
         copyfile(place / "document", place / "document.json")
         for old in place.glob(f"{EVENTS}*"):
             old.unlink()
-        with serving(self._environment, "collector", place) as url:
+        with serving(self._stage.environment, "collector", place) as url:
             found = self._ask(OURS, "deliver", place, url)
         with EventStore(place / EVENTS) as store:
             found["stored"] = sum(row.count for row in store.exposures())

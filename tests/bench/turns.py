@@ -14,14 +14,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Timer
 from typing import Any, NamedTuple, TypeAlias
 
-from tests.bench.places import CORES, command
+from tests.bench.documents import FLAGS
+from tests.bench.places import CORES, Stage, command
 from tests.bench.timing import Turn
 
-__all__ = ["Task", "Times", "Worker", "WorkerError", "asked", "quiet_core", "say", "take_turns", "working"]
+__all__ = ["Task", "Times", "Worker", "WorkerError", "asked", "say", "take_turns", "working"]
 
 _GOODBYE = 10.0  # seconds
 _PATIENCE = 120.0  # seconds for one answer
@@ -34,26 +34,22 @@ class WorkerError(RuntimeError):
 class Worker:
     """One SDK in its own process, stopped unless it is asked something."""
 
-    def __init__(
-        self,
-        label: str,
-        python: Path,
-        arguments: Sequence[str | Path],
-        environment: Mapping[str, str],
-        core: int | None,
-    ) -> None:
-        """``core`` is where the process runs; None leaves that to the system."""
-        self.label: str = label
+    def __init__(self, stage: Stage, name: str, *, exposing: bool = False, label: str | None = None) -> None:
+        """Those who evaluate silently share a core; who sends has threads for it, and may use all."""
+        self.label: str = label or name
+        rules = "flagstaff" if name == "floors" else name
+        directory, url = stage.directory(rules, FLAGS), stage.address(rules, FLAGS)
+        more = ["--exposing"] if exposing else []
         self._process = subprocess.Popen(
-            command(python, "worker", *arguments),
-            env={**environment},
+            command(stage.python(name), "worker", name, directory / "document", url, *more),
+            env=stage.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # what it fails of, it answers
             text=True,
         )
-        if core is not None:
-            os.sched_setaffinity(self._process.pid, {core})
+        if not exposing:
+            os.sched_setaffinity(self._process.pid, CORES[-1:])
         try:
             hello = self._listen()
         except WorkerError:
@@ -144,7 +140,8 @@ def take_turns(workers: Sequence[Worker], tasks: Sequence[Task], rounds: int) ->
                     broken.add((worker.label, task.workload))
                     continue
                 found[worker.label][task.workload].append(Turn(answer["median"], answer["best"]))
-        say(f"  round {number + 1} of {rounds}")
+        if rounds < 20 or (number + 1) % 10 == 0:
+            say(f"  round {number + 1} of {rounds}")
     return found
 
 
@@ -160,8 +157,3 @@ def asked(workers: Iterable[Worker], do: str) -> Iterator[tuple[Worker, Any]]:
 def say(text: str) -> None:
     """Tell whoever waits; the tables alone go to standard output."""
     print(text, file=sys.stderr, flush=True)
-
-
-def quiet_core() -> int | None:
-    """The core that workers share; everything else keeps to the others, where there are others."""
-    return CORES[-1] if len(CORES) > 1 else None

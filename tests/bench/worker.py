@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.peers import Peer, Setting, find_peer
-from tests.bench.scenario import EXPERIMENT, STATIC, TARGETED, make_users
+from tests.bench.scenario import EXPERIMENT, STATIC, SWITCH, TARGETED, make_users
 from tests.bench.timing import Paced, Turn
 
 __all__ = ["main"]
@@ -91,16 +91,24 @@ class _Desk:
 
     def check(self) -> Mapping[str, Any]:
         """How the answers fall: an SDK that decides nothing would be very fast."""
-        answer, some = self._peer.answer, self._contexts[:_CHECKED]
-        counted = {key: Counter(str(answer(key, context)) for context in some) for key in (STATIC, TARGETED)}
-        counted[EXPERIMENT] = Counter(str(answer(EXPERIMENT, context, text=True)) for context in some)
-        return {key: {value: n / len(some) for value, n in found.items()} for key, found in counted.items()}
+        found = {}
+        for key in (STATIC, SWITCH, TARGETED, EXPERIMENT):
+            some, text = self._contexts[:_CHECKED], key == EXPERIMENT
+            counted = Counter(str(self._peer.answer(key, context, text=text)) for context in some)
+            found[key] = {value: times / len(some) for value, times in counted.items()}
+        return found
 
     def time(self, workload: str, seconds: float) -> Mapping[str, Any]:
         return self._find(workload).turn(seconds)._asdict()
 
     def threads(self, workload: str, seconds: float) -> Mapping[str, Any]:
-        return self._find(workload).crowd(THREADS, seconds)._asdict()
+        """By several threads, which may use all cores for once."""
+        paced, pinned = self._find(workload), os.sched_getaffinity(0)
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        try:
+            return paced.crowd(THREADS, seconds)._asdict()
+        finally:
+            os.sched_setaffinity(0, pinned)
 
     def meet(self) -> Mapping[str, Any]:
         """Expose every user once, so that from now on all exposures are repetitions."""

@@ -11,32 +11,39 @@ __all__ = ["EXPOSING", "FLOORS", "SILENT", "TITLES", "exposing_tasks", "silent_t
 
 
 class Workload(NamedTuple):
-    """A title and how a worker is asked: what to do, with which of the SDK's loops."""
+    """A title and a short one, and how a worker is asked: what to do, with which of the SDK's loops."""
 
     title: str
+    short: str
     do: str
     loop: str
 
 
 SILENT: Final[Mapping[str, Workload]] = {
-    "static": Workload("static flag", "time", "static"),
-    "targeted": Workload("three attribute rules and a 25 % rollout", "time", "targeted"),
-    "experiment": Workload("three-way experiment, no exposures", "time", "experiment"),
-    "static_built": Workload("static flag, context built", "time", "static_built"),
-    "targeted_built": Workload("three rules and a rollout, context built", "time", "targeted_built"),
-    "experiment_built": Workload("experiment, context built", "time", "experiment_built"),
-    "everything": Workload("all 1,000 flags, for each flag", "time", "everything"),
-    "threads": Workload("experiment in 8 threads", "threads", "experiment"),
+    "static": Workload("static flag", "static", "time", "static"),
+    "targeted": Workload("three attribute rules and a 25 % rollout", "rules", "time", "targeted"),
+    "experiment": Workload("three-way experiment, no exposures", "experiment", "time", "experiment"),
+    "static_built": Workload("static flag, context built", "static, built", "time", "static_built"),
+    "targeted_built": Workload(
+        "three rules and a rollout, context built", "rules, built", "time", "targeted_built"
+    ),
+    "experiment_built": Workload(
+        "experiment, context built", "experiment, built", "time", "experiment_built"
+    ),
+    "everything": Workload("all 1,000 flags, for each flag", "all", "time", "everything"),
+    "threads": Workload("experiment in 8 threads", "threads", "threads", "experiment"),
 }
 EXPOSING: Final[Mapping[str, Workload]] = {
-    "first": Workload("experiment, first exposure", "first", "experiment"),
-    "repeated": Workload("experiment, repeated exposure", "time", "experiment"),
-    "repeated_built": Workload("repeated exposure, context built", "time", "experiment_built"),
+    "first": Workload("experiment, first exposure", "first", "first", "experiment"),
+    "repeated": Workload("experiment, repeated exposure", "repeated", "time", "experiment"),
+    "repeated_built": Workload(
+        "repeated exposure, context built", "repeated, built", "time", "experiment_built"
+    ),
 }
 FLOORS: Final[Mapping[str, Workload]] = {
-    "method": Workload("an empty method call", "time", "method"),
-    "lookup": Workload("a dictionary look-up", "time", "lookup"),
-    "hash": Workload("one mmh3.hash", "time", "hash"),
+    "method": Workload("an empty method call", "method", "time", "method"),
+    "lookup": Workload("a dictionary look-up", "look-up", "time", "lookup"),
+    "hash": Workload("one mmh3.hash", "hash", "time", "hash"),
 }
 TITLES: Final = {name: workload.title for name, workload in {**SILENT, **EXPOSING, **FLOORS}.items()}
 

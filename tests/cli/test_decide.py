@@ -133,7 +133,9 @@ def test_a_flag_unlike_any_other_has_no_suggestion(echo: str) -> None:
 
 def test_a_default_fixes_the_type(echo: str) -> None:
     assert answer("eval", echo, "page", "--default", "1")["value"] == 20
-    assert answer("eval", echo, "page", "--default", '"x"', exit_code=1)["reason"] == "TYPE_MISMATCH"
+    decision = answer("eval", echo, "page", "--default", '"x"', exit_code=1)
+    assert decision["reason"] == "TYPE_MISMATCH"
+    assert answer("explain", echo, "page", "--default", '"x"', exit_code=1)["decision"] == decision
 
 
 def test_a_missing_unit_is_a_no(echo: str) -> None:

@@ -149,7 +149,7 @@ def test_a_rollout_in_steps_is_where_the_time_has_brought_it() -> None:
 
 
 def test_what_is_switched_off_serves_nothing_else() -> None:
-    assert shares_of({"enabled": False, "rules": [{"rollout": 50}]}) == {"off": 1.0}
+    assert shares_of({"enabled": False, "default": "on", "rules": [{"rollout": 50}]}) == {"off": 1.0}
     assert shares_of({"gates": [{"any": []}], "rules": [{"rollout": 50}]}) == {"off": 1.0}
 
 
@@ -157,12 +157,15 @@ def test_what_is_switched_off_serves_nothing_else() -> None:
     "unknown",
     [
         {"attribute": "absent", "op": "eq", "value": 1},
+        {"attribute": "tags", "op": "in", "value": ["x", "y"]},
         {"bucket": {"salt": "x", "unit": "absent"}, "in": [[0, 50]]},
     ],
 )
 def test_a_condition_that_is_unknown_holds_neither_way(unknown: dict[str, Any]) -> None:
+    context = Context("user-1", tags=["x"])
+
     for when in (unknown, {"not": unknown}, {"not": {"not": unknown}}, {"any": [unknown, {"any": []}]}):
-        assert shares_of({"rules": [{"when": when, "serve": "on"}]}) == {"off": 1.0}
+        assert shares_of({"rules": [{"when": when, "serve": "on"}]}, context) == {"off": 1.0}
     assert shares_of({"rules": [{"when": {"any": [unknown, {"all": []}]}, "serve": "on"}]}) == {"on": 1.0}
 
 

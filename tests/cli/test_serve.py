@@ -89,6 +89,18 @@ def test_a_changed_file_is_told_of_on_stderr(tmp_path: Path, shop: str) -> None:
         assert "serving a new version" in served.process.stderr.readline()
 
 
+def test_what_is_wrong_with_a_changed_file_is_told_without_control_characters(
+    tmp_path: Path, shop: str
+) -> None:
+    with serving(tmp_path, "flags.json") as served:
+        write(tmp_path, {"version": 1, "flags": {"a": {"x\x1b[2J": 1}}})
+        assert served.process.stderr is not None
+        told = [served.process.stderr.readline(), served.process.stderr.readline()]
+
+    assert "the last good version is still served" in told[0]
+    assert r"flags.a.x\x1b[2J: no such field" in told[1]
+
+
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_a_key_is_asked_for_and_never_said(tmp_path: Path, shop: str, how: str) -> None:
     options, extra = (["--key", "sdk-123"], {}) if how == "option" else ([], {"FLAGSTAFF_KEY": "sdk-123"})

@@ -158,7 +158,7 @@ def test_a_child_gets_ready_though_its_parent_never_was(server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["httpx._models", "pydantic.main"])
+@pytest.mark.parametrize("module", ["httpx._models", "certifi", "pydantic.main"])
 def test_a_fork_waits_for_what_is_half_imported(server: Server, module: str) -> None:
     server.rules = tagged(document(), '"1"')
 

@@ -177,7 +177,10 @@ def test_what_a_killed_process_could_not_send_the_next_one_sends(shop: Shop, mak
     )
     assert shop.store.count() == 0
 
-    make.from_document(key=KEY, events=shop.url, durability="process", directory=tmp_path / "state")
+    directory = tmp_path / "state"
+    make.from_document(
+        key=KEY, events=shop.url, flush_interval=0.05, durability="process", directory=directory
+    )
 
     eventually(lambda: shop.store.count() == 10)
     assert {row.experiment for row in shop.store.exposures()} == {"cta-wording"}

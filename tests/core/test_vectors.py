@@ -21,7 +21,9 @@ from flagstaff.core.buckets import BUCKETS, cut
 from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
 from flagstaff.vectors import VERSION, check, generate, packaged, render
+from flagstaff.vectors.notation import valued
 from tests.core import page
+from tests.reference import Reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,6 +129,13 @@ def test_the_vectors_hold_with_the_oldest_mmh3_that_is_allowed(tmp_path: Path) -
     assert Path(used).is_relative_to(tmp_path)
     assert used != mmh3.__file__
     assert differences == "[]"
+
+
+def test_an_interpreter_of_its_own_decides_the_same(vectors: dict[str, Any]) -> None:
+    for scene in vectors["decisions"]:
+        for flag, unit, attributes, variant, reason in scene["cases"]:
+            answer = Reference(scene["document"], valued(unit), attributes, scene["now"]).decide(flag)
+            assert (answer.variant, answer.reason) == (variant, reason), (scene["name"], flag, unit)
 
 
 # -- what they cover ---------------------------------------------------------------------------------

@@ -87,6 +87,37 @@ def test_a_task_may_stop_its_own_driver() -> None:
     assert machine.answers == [False]
 
 
+def test_a_task_is_alive_while_a_timeout_of_its_job_takes_effect() -> None:
+    class Slow(Script):
+        async def aperform(self, _: object) -> bool:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.0):
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        unwinding.set()
+                        await release.wait()
+            return True
+
+    machine = Slow()
+    machine.jobs = [lambda: None]
+    driver = TaskDriver(machine, "test", SystemClock())
+
+    async def life() -> None:
+        driver.start()
+        await unwinding.wait()
+        assert driver.alive
+        assert driver.start()
+        release.set()
+        await until_answered(machine, 1)
+        assert await driver.stop(5.0)
+
+    unwinding, release = asyncio.Event(), asyncio.Event()
+    asyncio.run(life())
+
+    assert machine.answers == [True]
+
+
 def test_a_job_that_will_not_be_cancelled_holds_up_nobody() -> None:
     class Stubborn(Script):
         async def aperform(self, _: object) -> str:

@@ -68,10 +68,7 @@ def expected_shares(
 
 def verdict(leaf: Leaf, context: Context) -> bool | None:
     """What a test says of a context."""
-    try:
-        return leaf.prepared.test(lookup(context, leaf.attribute))
-    except TypeError:  # a list where something hashable is wanted: no answer, as in an evaluation
-        return None
+    return leaf.prepared.test(lookup(context, leaf.attribute))
 
 
 class _Arithmetic:

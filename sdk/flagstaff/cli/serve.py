@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
 
 import click
 
-from flagstaff.cli.output import json_option, print_json, print_line, warn
+from flagstaff.cli.output import json_option, print_json, print_line, shown, warn
 
 __all__ = ["serve"]
 
@@ -43,10 +42,10 @@ def serve(*, file: str, host: str, port: int, events: str, key: str | None, as_j
 
     The file may be changed at any time; a wrong version leaves the last good one in place. Ctrl-C ends it.
     """
+    from flagstaff.server import serve as run
     from flagstaff.settings import Settings
     from flagstaff.sources.file import load_file
 
-    room = _room()
     settings = Settings(
         key=key, poll_interval=None, flush_interval=None, default_poll_interval=30.0, environ={}
     )
@@ -55,22 +54,15 @@ def serve(*, file: str, host: str, port: int, events: str, key: str | None, as_j
             f"anybody who can reach {host or 'this machine'} can read these rules and send events; set a key"
         )
     with _told():
-        room.serve(
+        run(
             file,
             host,
             port,
             events=events,
             load=partial(load_file, file),
-            key=settings.key and settings.key.reveal(),
+            key=None if settings.key is None else settings.key.reveal(),
             ready=partial(_announce, file, events, settings.key is not None, as_json),
         )
-
-
-def _room() -> Any:
-    """The server's room, which needs an extra of its own. MissingExtraError."""
-    import flagstaff.server
-
-    return flagstaff.server
 
 
 def _is_loopback(host: str) -> bool:
@@ -90,11 +82,16 @@ def _announce(file: str, events: str, has_key: bool, as_json: bool, url: str) ->
     print_line("Ctrl-C ends it.")
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """What the server has to say goes to stderr meanwhile."""
     logger, handler = logging.getLogger("flagstaff"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

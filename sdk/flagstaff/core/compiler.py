@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from mmh3 import mmh3_32_uintdigest
@@ -235,7 +236,7 @@ def _holds(source: Source, dialect: Dialect, node: Condition) -> str:
             return _joined("or", (_holds(source, dialect, item) for item in items), "False")
         case Not(item):
             return _fails(source, dialect, item)
-        case Between() | InSegment() | Prerequisite() | Drawn():
+        case _:
             return _answer(source, dialect, node)
 
 
@@ -250,7 +251,7 @@ def _fails(source: Source, dialect: Dialect, node: Condition) -> str:
             return _joined("and", (_fails(source, dialect, item) for item in items), "True")
         case Not(item):
             return _holds(source, dialect, item)
-        case Between() | InSegment() | Prerequisite() | Drawn():
+        case _:
             return f"{_answer(source, dialect, node)} is False"
 
 
@@ -270,7 +271,7 @@ def _linked(dialect: Dialect, node: InSegment | Prerequisite | Drawn) -> Test:
             return dialect.linker.segment(name)
         case Prerequisite():
             return dialect.linker.prerequisite(node)
-        case Drawn():
+        case _:
             return _compile_drawn(node, dialect)
 
 
@@ -345,9 +346,15 @@ class _Decisions:
     def make(self, variant: str, reason: Reason, **extra: Any) -> Decision:
         flag = self._flag
         worth = flag.variants[variant]
-        extra.setdefault("metadata", flag.metadata)
+        metadata = MappingProxyType(extra.pop("metadata", flag.metadata))
         return Decision(
-            flag.key, enabled=worth.enabled, value=worth.value, variant=variant, reason=reason, **extra
+            flag.key,
+            enabled=worth.enabled,
+            value=worth.value,
+            variant=variant,
+            reason=reason,
+            metadata=metadata,
+            **extra,
         )
 
     def disabled(self) -> Decision:
@@ -441,16 +448,21 @@ class _FlagWriter:
 
     def _outcome(self, rule: Rule) -> None:
         match rule.outcome:
-            case Serve(share=None) as outcome:
-                self._return(self._made.served(rule, outcome))
-            case Serve(share=Share() as share) as outcome:
-                with self._unit(share.bucket.unit), self._share(share, "rollout"):
-                    self._return(self._made.served(rule, outcome))
+            case Experiment() as experiment:
+                self._experiment(rule, experiment)
             case Split(bucket, arms, share):
                 with self._unit(bucket.unit), self._share(share, "traffic"):
                     self._arms(rule, bucket, arms)
-            case Experiment() as outcome:
-                self._experiment(rule, outcome)
+            case serve:
+                self._serve(rule, serve)
+
+    def _serve(self, rule: Rule, serve: Serve) -> None:
+        share, decision = serve.share, self._made.served(rule, serve)
+        if share is None:
+            self._return(decision)
+            return
+        with self._unit(share.bucket.unit), self._share(share, "rollout"):
+            self._return(decision)
 
     def _experiment(self, rule: Rule, experiment: Experiment) -> None:
         path = experiment.bucket.unit

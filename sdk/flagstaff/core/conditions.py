@@ -176,7 +176,7 @@ def _order(accepts: Callable[[Any], bool]) -> Callable[[Any], Prepared]:
 
 
 def _compare_number(accepts: Callable[[int], bool], operand: float, value: Any) -> bool | None:
-    if not _is_number(value) or math.isnan(value):
+    if not _is_number(value) or (isinstance(value, float) and math.isnan(value)):
         return None
     return accepts((value > operand) - (value < operand))
 

@@ -2,8 +2,8 @@
 
 Write first, then queue: an event is in this process's own segment before ``append`` returns, and the
 operating system keeps it from there on (``sync`` asks it to keep it over a power loss as well). A segment
-is deleted when all of it has left. What a process leaves behind is adopted by the first that takes its
-lock.
+is deleted, or emptied, when all of it has left. What a process leaves behind is adopted by the first that
+takes its lock.
 
 Where the disk fails, events are kept in memory, and the disk is tried again.
 """
@@ -16,9 +16,10 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from flagstaff.events.frames import frame
+from flagstaff.events.frames import frame, scan
 from flagstaff.events.ledger import CORRUPT
-from flagstaff.events.segments import Home, Segment, orphans
+from flagstaff.events.legacy import Legacy
+from flagstaff.events.segments import Home, Segment
 from flagstaff.events.spool import Batch, MemorySpool, Record
 from flagstaff.runtime.notice import info, warn
 
@@ -31,41 +32,55 @@ if TYPE_CHECKING:
 __all__ = ["DiskSpool"]
 
 _SEGMENT = 1024 * 1024  # bytes, from which on a new segment is begun
+_LEAST_SEGMENTS = 8  # that a quota is cut into
 _RETRY = 1.0  # seconds after which a disk that failed is tried again
-_LOOK = 60.0  # seconds between two looks for what others left behind
-_AT_ONCE = 256  # segments adopted in one look
+_LOOK = 45.0  # seconds between two looks for what others left behind
+_AT_HAND = 512 * 1024  # bytes of others' events among ours: enough to fill a batch
+
+
+class _Part(NamedTuple):
+    """What a batch took from one segment, and where the next record is to be looked for."""
+
+    segment: Segment
+    end: int
+    events: int
+    weight: int
 
 
 class _Out(NamedTuple):
-    """The batch that was peeked last, and where it came from."""
+    """The batch that was peeked last, and where it came from: nowhere is memory."""
 
     batch: Batch
-    segment: Segment | None  # None: memory
-    end: int
+    parts: tuple[_Part, ...]
 
 
 class DiskSpool:
-    """Keeps up to ``quota`` bytes of events below ``root``, those of dead processes included."""
+    """Keeps up to ``quota`` bytes of events below ``root``, those of dead processes included.
+
+    ``peek``, ``acknowledge``, ``set_aside`` and ``tend`` are the one driver's; all else is anybody's.
+    """
 
     def __init__(self, root: Path, quota: int, clock: Clock, ledger: Ledger, *, sync: bool = False) -> None:
         self._root = root
         self._quota = quota
+        self._limit = min(_SEGMENT, quota // _LEAST_SEGMENTS)
         self._clock = clock
         self._ledger = ledger
         self._sync = sync
         self._memory = MemorySpool()
         self._home: Home | None = None
-        self._inherited: dict[Home, int] = {}  # directories of the dead: how many segments are left there
+        self._legacy = Legacy(root)
         self._segments: deque[Segment] = deque()
+        self._closed = False
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self.fault: str | None = None
         self._live: Segment | None = None
+        self._adopted: set[Segment] = set()
         self._number = 0
-        self._pending = self._size = self._appended = self._settled = 0
+        self._pending = self._waiting = self._stored = self._appended = self._settled = 0
         self._out: _Out | None = None
-        self._closed = False
         self._look_at = -math.inf
         self._try_at = -math.inf
         # Re-entrant: a finaliser or a signal handler may track an event in the middle of this one.
@@ -75,12 +90,13 @@ class DiskSpool:
         """Become a child process's own: what waits here now is the parent's to deliver."""
         for segment in self._segments:
             segment.release()
-        for home in (self._home, *self._inherited):
-            if home is not None:
-                home.release()  # our copy of the lock: while we held it, nobody could inherit
+            segment.home.forget()  # our copy of the lock: while we held it, nobody could inherit
+        if self._home is not None:
+            self._home.forget()
+        self._legacy.forget()
         self._memory.forked()
+        self._legacy = Legacy(self._root)
         self._home = None
-        self._inherited = {}
         self._segments = deque()
         self._begin_anew()
 
@@ -92,7 +108,7 @@ class DiskSpool:
 
     @property
     def size(self) -> int:
-        return self._size + self._memory.size
+        return self._waiting + self._memory.size
 
     @property
     def appended(self) -> int:
@@ -112,172 +128,226 @@ class DiskSpool:
     def append(self, record: bytes, flag: str, variant: str) -> bool:
         data = frame((record, flag, variant))
         with self._lock:
-            if self._closed or self._size + len(data) > self._quota:
+            if self._closed or self._stored + self._legacy.size + len(data) > self._quota:
                 return False
-            if not self._write(data):
+            if not self._write(data, len(record)):
                 return self._memory.append(record, flag, variant)
             self._pending += 1
-            self._size += len(data)
+            self._waiting += len(record)
+            self._stored += len(data)
             self._appended += 1
         return True
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, data: bytes, weight: int) -> bool:
         if self.fault is not None and self._clock.monotonic() < self._try_at:
             return False
         try:
             live = self._live
-            if live is None or live.size + len(data) > _SEGMENT:
+            if live is None or live.size + len(data) > self._limit:
                 live = self._begin_segment()
-            live.append(data, sync=self._sync)
+            live.append(data, weight, sync=self._sync)
         except OSError as error:
             self._fail(error)
             return False
         if self.fault is not None:
-            self.fault = None
-            info("events", "events are spooled to disk again")
+            self._recover()
         return True
 
     def _begin_segment(self) -> Segment:
         if self._home is None:
             name = f"{os.getpid()}-{self._clock.time():.0f}-{os.urandom(4).hex()}"
             self._home = Home.new(self._root, name)
+        segment = Segment.new(self._home, self._number + 1)
         self._number += 1
-        live = Segment.new(self._home, self._number)
-        self._live = live
-        self._segments.append(live)
-        return live
+        self._retire()
+        self._live = segment
+        self._segments.append(segment)
+        return segment
+
+    def _retire(self) -> None:
+        """Write no more to the live segment."""
+        live, self._live = self._live, None
+        if live is not None and not live.pending:
+            self._finish(live)
+        elif live is not None and not live.lost:
+            live.release()  # from here on it is found by its name; a lost one has only its descriptor
 
     def _fail(self, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
         if self.fault is None:
-            warn("events", "events can't be spooled to disk and are kept in memory: %s", error.strerror)
-        self.fault = f"events can't be spooled to disk and are kept in memory: {error.strerror}"
+            warn("events", "events can't be spooled to disk and are kept in memory: %s", reason)
+        self.fault = f"events can't be spooled to disk and are kept in memory: {reason}"
         self._try_at = self._clock.monotonic() + _RETRY
-        self._live = None  # it may hold half a frame; the next one goes elsewhere
+        self._retire()  # it may hold half a frame; the next one goes elsewhere
+        if self._home is not None and self._home.lost:
+            self._home.release()
+            self._home = None
+
+    def _recover(self) -> None:
+        self.fault = None
+        info("events", "events are spooled to disk again")
 
     # -- out ----------------------------------------------------------------------------------------------
 
     def peek(self, max_count: int, max_bytes: int) -> Batch | None:
         with self._lock:
-            while self._segments:
-                segment = self._segments[0]
+            # First what would die with us; it is little, and mostly nothing.
+            batch = self._memory.peek(max_count, max_bytes)
+            self._out = None if batch is None else _Out(batch, ())
+            segments = () if batch is not None or self._closed else tuple(self._segments)
+        return batch if not segments else self._gather(segments, max_count, max_bytes)
+
+    def _gather(self, segments: tuple[Segment, ...], max_count: int, max_bytes: int) -> Batch | None:
+        """Make a batch of the oldest records, reading without keeping those who append waiting."""
+        records: list[Record] = []
+        parts: list[_Part] = []
+        room = max_bytes
+        for segment in segments:
+            found, end = self._read(segment, max_count - len(records), room)
+            weight = sum(len(record[0]) for record in found)
+            if records and weight > room:
+                break
+            if not found:
+                continue
+            records += found
+            parts.append(_Part(segment, end, len(found), weight))
+            room -= weight
+            if end < segment.size or len(records) >= max_count or room <= 0:
+                break
+        with self._lock:
+            if not records or self._closed:
+                return None
+            self._out = _Out(Batch(self._settled, tuple(records)), tuple(parts))
+            return self._out.batch
+
+    def _read(self, segment: Segment, max_count: int, max_bytes: int) -> tuple[tuple[Record, ...], int]:
+        """Some records and where the next one is; a segment that has none left is dealt with."""
+        window = max_bytes
+        while True:
+            with self._lock:
+                size = segment.size
                 try:
-                    found = segment.read(max_count, max_bytes)
+                    data, more = segment.fetch(max_count, window)
                 except OSError as error:
                     self._give_up(segment, error)
-                    continue
-                if found.records:
-                    batch = Batch(self._settled, found.records)
-                    self._out = _Out(batch, segment, found.end)
-                    return batch
-                if not self._finish(segment, found.end):
-                    break
-            batch_in_memory = self._memory.peek(max_count, max_bytes)
-            self._out = None if batch_in_memory is None else _Out(batch_in_memory, None, 0)
-            return batch_in_memory
+                    return (), 0
+            found = scan(data, max_count, max_bytes, more=more)
+            if found.records:
+                return found.records, segment.at + found.end
+            if not more:
+                self._exhausted(segment, size)
+                return (), 0
+            max_count, window = max_count * 8, window * 8  # a frame, or damage, larger than all that
 
     def acknowledge(self, batch: Batch) -> int:
         with self._lock:
-            out = self._out
+            out, self._out = self._out, None
             if out is None or out.batch is not batch:
                 return 0  # taken before a fork or a close: not ours any more
-            self._out = None
-            if out.segment is None:
+            if not out.parts:
                 return self._memory.acknowledge(batch)
-            count = len(batch.records)
-            out.segment.advance(out.end, count)
-            self._pending -= count
-            self._settled += count
-            if out.segment.read_to_the_end:
-                self._finish(out.segment, out.end)
-            return count
+            for segment, end, events, weight in out.parts:
+                segment.advance(end, events, weight)
+                self._pending -= events
+                self._waiting -= weight
+                self._settled += events
+                if segment.at >= segment.size:
+                    self._finish(segment)
+            return len(batch.records)
 
     def set_aside(self, batch: Batch, reason: str) -> int:
         self.aside.extend((record, reason) for record in batch.records)
         return self.acknowledge(batch)
 
-    def _finish(self, segment: Segment, end: int) -> bool:
-        """Delete a segment that nothing can be read from any more; False where there is nothing to delete."""
-        if segment is self._live:
-            if segment.size == 0:
-                return False
-            self._live = None
-        segment.advance(end, 0)
-        self._lose(segment)
-        self._segments.remove(segment)
-        self._size -= segment.size
-        segment.delete()
-        self._leave(segment.home)
-        return True
+    def _exhausted(self, segment: Segment, size: int) -> None:
+        with self._lock:
+            if segment in self._segments and segment.size == size and size > 0:
+                self._finish(segment)
 
     def _give_up(self, segment: Segment, error: OSError) -> None:
         """A segment that can't be read any more: what it held is lost, and counted."""
-        warn("events", "a segment of the spool can't be read: %s", error.strerror)
-        self._finish(segment, segment.size)
+        if segment in self._segments:
+            warn("events", "a segment of the spool can't be read: %s", error.strerror)
+            self._finish(segment)
 
-    def _lose(self, segment: Segment) -> None:
-        """What was written and can't be read back is damaged."""
+    def _finish(self, segment: Segment) -> None:
+        """Nothing can be read from it any more: what has not left is damaged; empty or delete it."""
         for _ in range(segment.pending):
             self._ledger.drop(CORRUPT, "", "")
         self._pending -= segment.pending
+        self._waiting -= segment.waiting
         self._settled += segment.pending
+        self._stored -= segment.size
+        if segment is self._live:
+            try:
+                segment.empty()  # the next event need not wait for a new file
+            except OSError:
+                self._live = None
+            else:
+                return
+        self._segments.remove(segment)
+        segment.delete()
+        if segment in self._adopted:
+            self._adopted.discard(segment)
+            self._legacy.done(segment.home)
 
-    def _leave(self, home: Home) -> None:
-        """Remove the directory of a dead process when its last segment is gone."""
-        if home in self._inherited:
-            self._inherited[home] -= 1
-            if not self._inherited[home]:
-                del self._inherited[home]
-                home.remove()
-
-    # -- inheriting -----------------------------------------------------------------------------------------
+    # -- what others left -----------------------------------------------------------------------------------
 
     def tend(self, now: float) -> float:
         """Look for what dead processes left behind, now and then; the seconds until the next look."""
+        if self._closed:
+            return math.inf
+        if now >= self._look_at or (self._legacy.more and not self._legacy):
+            self._look_at = now + _LOOK
+            self._prepare()
+            self._legacy.look(self._quota - self._stored)
+        while sum(segment.size for segment in self._adopted) < _AT_HAND:
+            segment = self._legacy.take()
+            if segment is None:
+                break
+            self._adopt(segment)
+        return self._look_at - now
+
+    def _prepare(self) -> None:
+        """Have a segment ready, so that no event has to wait for one, and notice if ours has disappeared."""
         with self._lock:
-            if now >= self._look_at and not self._closed:
-                self._look_at = now + _LOOK
-                self._inherit()
-            return self._look_at - now
-
-    def _inherit(self) -> None:
-        for home in orphans(self._root):
+            if self._closed or (self._live is not None and not self._live.lost):
+                return
+            if self._home is not None and self._home.lost:
+                self._home.release()
+                self._home = None
             try:
-                paths = home.segments()
-            except OSError:
-                home.release()
-                continue
-            adopted = sum(self._adopt(home, path) for path in paths[:_AT_ONCE])
-            if adopted:
-                self._inherited[home] = adopted
+                self._begin_segment()
+            except OSError as error:
+                self._fail(error)
             else:
-                home.remove()
+                if self.fault is not None:
+                    self._recover()
 
-    def _adopt(self, home: Home, path: Path) -> bool:
-        try:
-            segment = Segment.left(home, path)
-        except OSError as error:
-            warn("events", "a segment of the spool can't be read: %s", error.strerror)
-            return False
-        if not segment.pending:
-            segment.delete()
-            return False
-        self._segments.appendleft(segment)
-        self._pending += segment.pending
-        self._size += segment.size
-        self._appended += segment.pending
-        self._ledger.adopt(segment.pending)
-        return True
+    def _adopt(self, segment: Segment) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._adopted.add(segment)
+            self._segments.append(segment)
+            self._pending += segment.pending
+            self._waiting += segment.waiting
+            self._stored += segment.size
+            self._appended += segment.pending
+            self._ledger.adopt(segment.pending)
 
     def close(self) -> tuple[Record, ...]:
         """Take no more events. What is on disk stays for an heir; return what was in memory only."""
         with self._lock:
             self._closed = True
+            self._out = None
             for segment in self._segments:
-                segment.release()
-            for home in self._inherited:
-                home.release()
+                if segment.pending:
+                    segment.release()
+                else:
+                    segment.delete()
+            self._segments.clear()
+            self._legacy.release()
             if self._home is not None:
                 self._home.remove()
-            self._segments.clear()
-            self._out = None
             return self._memory.close()

@@ -140,7 +140,7 @@ class Encoder:
             "properties": properties if isinstance(properties, dict) else dict(properties or {}),
         }
         identity = f"{self.process}-{sequence}"
-        return self._event("flagstaff.track", identity, data, now, unit=unit, sequence=sequence)
+        return self._event("flagstaff.track", identity, data, now, unit=unit or None, sequence=sequence)
 
     def loss(self, losses: Sequence[Loss], now: float) -> bytes:
         """Encode how many events were dropped; it has no sequence number, for it explains missing ones."""

@@ -129,9 +129,11 @@ class Sender:
             self._current = self._load(now)
         return _FLUSH_WAIT if self._current is None else self._current
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        return ("logging", *getattr(self._transport, "needs", ()))
+    def prepare(self) -> None:
+        import logging  # noqa: F401
+
+        if hasattr(self._transport, "prepare"):
+            self._transport.prepare()
 
     def perform(self, job: Delivery) -> Verdict:
         return self._transport.send(job.parcel)

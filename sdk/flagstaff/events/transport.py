@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flagstaff.events.ledger import REJECTED, TOO_LARGE
 from flagstaff.net.backoff import retry_after
-from flagstaff.net.http import NEEDS
 from flagstaff.net.message import host_of
 
 if TYPE_CHECKING:
@@ -56,10 +55,15 @@ class HttpTransport:
     """
 
     def __init__(self, http: Http | AsyncHttp, request_for: Callable[[bytes], Request], clock: Clock) -> None:
-        self.needs: tuple[str, ...] = (*NEEDS, "email.utils", "gzip")
         self._http: Any = http  # the driver knows which: a thread's blocks, a task's is awaited
         self._request_for = request_for
         self._clock = clock
+
+    def prepare(self) -> None:
+        import email.utils  # noqa: F401
+        import gzip  # noqa: F401
+
+        self._http.prepare()
 
     def pack(self, records: Sequence[bytes]) -> Request:
         import gzip

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any
 
-__all__ = ["NEEDS", "AsyncHttp", "Http", "Request", "Response", "TransportError"]
-
-NEEDS = ("httpx", "http.cookiejar", "zlib", "flagstaff.net.sockets")
-"""The modules that are imported with the first request."""
+__all__ = ["AsyncHttp", "Http", "Request", "Response", "TransportError"]
 
 # A socket's patience is real time, whatever clock the rest of the package was given.
 _monotonic = time.monotonic  # noqa: TID251
@@ -40,6 +37,13 @@ class Http:
         # By process id: a child must not touch sockets that it shares with its parent, nor close them.
         self._own: dict[int, Any] = {}
         self._closed = False
+
+    def prepare(self) -> None:
+        """Load all that the first request takes; no fork may come in between. No network."""
+        _load()
+        process = os.getpid()
+        if self._given is None and not self._closed and process not in self._own:
+            self._adopt(process, _new_client())
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raises TransportError when there is none."""
@@ -87,7 +91,16 @@ class AsyncHttp:
     def __init__(self, client: Any = None) -> None:
         self._given = client
         self._own: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._verify: Any = True
         self._closed = False
+
+    def prepare(self) -> None:
+        """Load all that the first request takes, in a thread: it would hold up a loop. No network."""
+        import httpx
+
+        _load()
+        if self._given is None and self._verify is True:
+            self._verify = httpx.create_ssl_context()
 
     async def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raises TransportError when there is none."""
@@ -132,8 +145,18 @@ class AsyncHttp:
         if loop not in self._own:
             # The connections of a loop that is gone can't be closed any more, only let go.
             self._own = {other: kept for other, kept in self._own.items() if not other.is_closed()}
-            self._own[loop] = _new_async_client()
+            self._own[loop] = _new_async_client(self._verify)
         return self._own[loop]
+
+
+def _load() -> None:
+    """Import what a request imports, down to the codec of host names."""
+    import encodings.idna  # noqa: F401
+    import zlib  # noqa: F401
+
+    import httpx  # noqa: F401
+
+    import flagstaff.net.sockets  # noqa: F401
 
 
 def _new_client() -> Any:
@@ -146,10 +169,11 @@ def _new_client() -> Any:
     return client
 
 
-def _new_async_client() -> Any:
+def _new_async_client(verify: Any) -> Any:
     import httpx
 
-    return httpx.AsyncClient(cookies=_no_cookies(), limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE))
+    limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE)
+    return httpx.AsyncClient(verify=verify, cookies=_no_cookies(), limits=limits)
 
 
 def _no_cookies() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from importlib import import_module
 from threading import RLock
 from weakref import WeakMethod, WeakSet
 
@@ -22,7 +21,7 @@ __all__ = ["Driver"]
 
 _PAUSE = 1.0  # seconds of rest after a machine's own mistake
 _LONGEST_WAIT = 3600.0  # seconds; an hourly look costs nothing and forgives a lost wake-up
-_LONGEST_LOAD = 10.0  # seconds that a fork waits for imports
+_LONGEST_PREPARATION = 10.0  # seconds that a fork waits for one
 
 
 class Driver:
@@ -48,15 +47,14 @@ class Driver:
         _drivers.add(self)
 
     @property
-    def _needs(self) -> tuple[str, ...]:
-        """The modules that the machine's jobs import: those of a user's own machine are its own affair."""
-        return getattr(self._machine, "needs", ())
+    def _prepares(self) -> bool:
+        return hasattr(self._machine, "prepare")
 
-    def _load(self) -> None:
-        """Import what the jobs need before the first one, and let no fork come in between."""
-        with _loading, suppress(Exception):  # the job itself will say that a module is missing
-            for name in self._needs:
-                import_module(name)
+    def _prepare(self) -> None:
+        """Have the machine load what its jobs take, before the first one; no fork comes in between."""
+        if self._prepares:
+            with _preparing, suppress(Exception):  # the job itself will say what is missing
+                self._machine.prepare()  # type: ignore[attr-defined]
 
     def _ask(self) -> Any:
         """Return the machine's next job or the seconds to wait."""
@@ -98,23 +96,23 @@ class Driver:
 
 _drivers: WeakSet[Driver] = WeakSet()
 
-# Held while a background thread imports. A module that is half there when the process forks stays so in the
-# child for ever: nobody there goes on with the import, and everybody finds the name.
-_loading = RLock()
+# Held while a background thread imports and sets up TLS. A module that is half there when the process forks
+# stays so in the child for ever, for nobody there goes on with the import; OpenSSL would wait there for ever.
+_preparing = RLock()
 
 
 def _before_fork() -> None:
-    _loading.acquire(timeout=_LONGEST_LOAD)
+    _preparing.acquire(timeout=_LONGEST_PREPARATION)
 
 
 def _after_fork_in_parent() -> None:
     with suppress(RuntimeError):  # waited in vain
-        _loading.release()
+        _preparing.release()
 
 
 def _after_fork_in_child() -> None:
-    global _loading  # noqa: PLW0603 - the parent's may be held for ever here
-    _loading = RLock()
+    global _preparing  # noqa: PLW0603 - the parent's may be held for ever here
+    _preparing = RLock()
     drivers = list(_drivers)
     for driver in drivers:
         driver._forget()

@@ -17,8 +17,8 @@ Answer = TypeVar("Answer")
 class Machine(Protocol[Job, Answer]):
     """Work as a sequence of jobs; ``next`` and ``done`` are called by one driver only, never at once.
 
-    A machine may name in ``needs``, a tuple, the modules that its jobs import: the driver imports them first,
-    and no fork leaves a child with half of one.
+    A machine may have a method ``prepare``, to load what its jobs take: it is called on the driver's thread
+    (a task's driver takes another one) before the first job, and no fork comes in between.
     """
 
     def next(self, now: float) -> Job | float:

@@ -37,6 +37,7 @@ class TaskDriver(Driver):
         self._task: asyncio.Task[None] | None = None
         self._bell = asyncio.Event()
         self._stopping = False
+        self._cut_off = False
         self._inherited: list[object] = []
         super().__init__(machine, name, clock, on_fork)
 
@@ -46,7 +47,8 @@ class TaskDriver(Driver):
         task, loop = self._task, self._loop
         if task is None or loop is None or loop.is_closed():
             return False
-        return not (task.done() or task.cancelling())
+        # Not `task.cancelling()`: that is also true while a timeout inside of a job takes effect.
+        return not (task.done() or self._cut_off)
 
     def start(self) -> bool:
         """Make sure that the task runs in the present loop; return whether it does (False: no loop)."""
@@ -60,6 +62,7 @@ class TaskDriver(Driver):
             self._loop = loop
             self._bell = asyncio.Event()
             self._task = loop.create_task(self._run(), name=self.name)
+            self._cut_off = False
             self.fault = None
         return True
 
@@ -81,6 +84,7 @@ class TaskDriver(Driver):
             return False
         await asyncio.wait({task}, timeout=timeout)
         if not task.done():
+            self._cut_off = True
             task.cancel()
             await asyncio.wait({task}, timeout=_CANCEL_GRACE)
         return task.done()
@@ -94,8 +98,8 @@ class TaskDriver(Driver):
 
     async def _run(self) -> None:
         me = asyncio.current_task()
-        if self._needs:  # not in this loop: imports take a while
-            await asyncio.to_thread(self._load)
+        if self._prepares:  # not in this loop: imports take a while
+            await asyncio.to_thread(self._prepare)
         while self._task is me and not self._stopping:
             self._bell.clear()
             step = self._ask()

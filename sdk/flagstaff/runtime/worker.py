@@ -107,7 +107,7 @@ class Worker(Driver):
 
         me = threading.current_thread()
         try:
-            self._load()
+            self._prepare()
             while self._may_go_on(me):
                 self._turn()
         finally:

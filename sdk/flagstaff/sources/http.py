@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
 from flagstaff.net.backoff import Backoff, retry_after
-from flagstaff.net.http import NEEDS
 from flagstaff.net.message import Request, Response, host_of
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ MAX_BYTES = 64 * 1024 * 1024
 _TIMEOUT = 10.0  # seconds for a whole answer
 _FIRST_RETRY = 1.0  # seconds
 _LONGEST_RETRY = 60.0  # seconds
-
-_NEEDS = ("email.utils", "logging", "flagstaff.formats.native", "flagstaff.core.difference")
 
 _MEANINGS = {
     401: "the key is refused",
@@ -68,7 +65,6 @@ class HttpSource:
             import random
 
             rng = random
-        self.needs: tuple[str, ...] = (*NEEDS, *_NEEDS)
         self.fault: str | None = None
         self.checked: float | None = None
         self._address = rules_address(url)
@@ -89,6 +85,15 @@ class HttpSource:
     def attach(self, publish: Publish) -> Machine[Any, Any]:
         self._publish = publish
         return self
+
+    def prepare(self) -> None:
+        import email.utils  # noqa: F401
+        import logging  # noqa: F401
+
+        import flagstaff.core.difference
+        import flagstaff.formats.native  # noqa: F401
+
+        self._http.prepare()
 
     # -- what next ------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ __all__ = ["FASTEST", "NAMES", "OURS", "Loop", "Peer", "Setting", "find_peer"]
 OURS: Final = "flagstaff"
 FASTEST: Final = ("eppo", "statsig")
 _LIST = Path(__file__).parents[1] / "peers.txt"
-NAMES: Final = (OURS, *(line.partition(":")[0] for line in _LIST.read_text().splitlines()))
+NAMES: Final = tuple(line.partition(":")[0] for line in _LIST.read_text().splitlines())
 """The name of each is that of its module here, of its environment, and of its line in ``peers.txt``."""
 
 

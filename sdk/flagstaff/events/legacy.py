@@ -1,0 +1,116 @@
+"""What dead processes left behind: found, locked, and taken over segment by segment."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from flagstaff.events.segments import Segment, orphans
+from flagstaff.runtime.notice import warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flagstaff.events.segments import Home
+
+__all__ = ["Legacy"]
+
+_MOST_HOMES = 64  # directories held at once, for each takes a descriptor
+
+
+class Legacy:
+    """The directories of dead processes below ``root`` that are ours now.
+
+    ``size`` is the bytes that are still to be taken over; ``more`` says that there was more to inherit than
+    we could hold.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.size: int = 0
+        self.more: bool = False
+        self._root = root
+        self._left: dict[Home, int] = {}  # segments that lie in each
+        self._next: deque[tuple[Home, Path, int]] = deque()
+        self._unreadable: set[Path] = set()
+        self._released = False
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def look(self, room: int) -> None:
+        """Lock what has no owner, for as long as all of it together has less than ``room`` bytes."""
+        with self._lock:
+            self.more = False
+            if self._released:
+                return
+            found = orphans(self._root)
+            while home := next(found, None):
+                if len(self._left) < _MOST_HOMES and self.size < room:
+                    self._inherit(home)
+                else:
+                    home.release()
+                    self.more = bool(self._left)
+                    break
+            found.close()
+
+    def _inherit(self, home: Home) -> None:
+        try:
+            segments = [found for found in home.segments() if found[0] not in self._unreadable]
+        except OSError:
+            segments = []
+        if not segments:
+            home.remove()
+            return
+        self._left[home] = len(segments)
+        self._next.extend((home, path, size) for path, size in segments)
+        self.size += sum(size for _, size in segments)
+
+    def take(self) -> Segment | None:
+        """The next segment in which something waits, or None when there is none."""
+        with self._lock:
+            while self._next:
+                home, path, size = self._next.popleft()
+                self.size -= size
+                segment = self._open(home, path)
+                if segment is not None:
+                    return segment
+                self.done(home)
+        return None
+
+    def _open(self, home: Home, path: Path) -> Segment | None:
+        try:
+            segment = Segment.left(home, path)
+        except OSError as error:
+            warn("events", "a segment of the spool can't be read: %s", error.strerror)
+            self._unreadable.add(path)  # it stays where it is; to tell it once is enough
+            return None
+        if segment.pending:
+            return segment
+        segment.delete()
+        return None
+
+    def done(self, home: Home) -> None:
+        """A segment that was taken has left, or will not."""
+        with self._lock:
+            if home in self._left:
+                self._left[home] -= 1
+                if not self._left[home]:
+                    del self._left[home]
+                    home.remove()
+
+    def release(self) -> None:
+        """Leave what has not left yet to the next heir, and inherit no more."""
+        with self._lock:
+            self._released = True
+            for home in self._left:
+                home.remove()
+            self._left.clear()
+            self._next.clear()
+            self.size = 0
+
+    def forget(self) -> None:
+        """Give up our copies of the locks, in a child process."""
+        for home in list(self._left):
+            home.forget()
