@@ -61,6 +61,7 @@ def test_the_wheel_holds_the_package_and_its_type_marker_and_nothing_else(wheel:
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"flagstaff", f"flagstaff-{version('flagstaff')}.dist-info"}
     assert "flagstaff/py.typed" in names
+    assert "flagstaff/core/vectors-1.json" in names
     assert [name for name in names if "test_" in name or "conftest" in name] == []
 
 

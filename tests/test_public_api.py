@@ -74,7 +74,7 @@ def test_a_star_import_brings_them_all() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'flagstaff' has no attribute 'Clinet'"):
-        _ = flagstaff.Clinet  # type: ignore[attr-defined]
+        _ = flagstaff.Clinet
     with pytest.raises(ImportError):
         exec("from flagstaff import Clinet")
 

@@ -97,8 +97,7 @@ class Settings:
         self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
         self.durability: str = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
-        said = directory or self.environ.get("FLAGSTAFF_DIR")
-        self.directory: str = os.fspath(said) if said else self._state_directory()
+        self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
 
     def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
         setting, value = name, given
@@ -130,6 +129,13 @@ class Settings:
             raise ConfigError(setting, f"must be a number of bytes from {_LEAST_QUOTA} on, not {value!r}")
         return value
 
+    def _directory(self, given: Any) -> str:
+        if not given:
+            return self._state_directory()
+        if not isinstance(given, str | os.PathLike):
+            raise ConfigError("directory", f"must be a path, not {type(given).__name__}")
+        return os.fspath(given)
+
     def _state_directory(self) -> str:
         """Where the XDG Base Directory Specification puts state; without a home, among temporary files."""
         from pathlib import Path
@@ -137,7 +143,7 @@ class Settings:
         state = self.environ.get("XDG_STATE_HOME", "")
         if Path(state).is_absolute():
             return str(Path(state, "flagstaff"))
-        home = Path("~").expanduser()
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's own raises where there is none
         if home.is_absolute() and home.is_dir():
             return str(home / ".local" / "state" / "flagstaff")
         import tempfile

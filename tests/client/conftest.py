@@ -21,9 +21,9 @@ def _no_thread_is_left_over() -> Iterator[None]:
 
 
 @pytest.fixture(params=[Client, AsyncClient], ids=["client", "async"])
-def kind(request: pytest.FixtureRequest) -> type[Client] | type[AsyncClient]:
+def kind(request: pytest.FixtureRequest) -> type[Client | AsyncClient]:
     """Either client: whatever is promised of one holds for the other."""
-    chosen: type[Client] | type[AsyncClient] = request.param
+    chosen: type[Client | AsyncClient] = request.param
     return chosen
 
 
@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def make(kind: type[Client] | type[AsyncClient]) -> Iterator[Maker]:
+def make(kind: type[Client | AsyncClient]) -> Iterator[Maker]:
     """What makes clients; ask for ``server`` before it, so that the server outlives them."""
     maker = Maker(kind)
     yield maker

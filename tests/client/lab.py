@@ -1,4 +1,4 @@
-"""What the tests of the clients share: both clients behind one face, documents, sinks, a scriptable server."""
+"""What the tests of the clients share: both clients behind one face, documents, sinks, a server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> No
         time.sleep(0.002)
 
 
-# -- documents -------------------------------------------------------------------------------------------
+# -- documents -----------------------------------------------------------------------------------------
 
 
 def document(**changes: Any) -> Document:
@@ -67,8 +67,10 @@ def document(**changes: Any) -> Document:
 
 def numbered(number: int, **changes: Any) -> Document:
     """A document that says in every flag which version it is, and in ``revision``."""
-    flags = {name: {"variants": {"v": number}, "default": "v"} for name in ("first", "second", "third")}
-    flags["checked"] = {  # type: ignore[assignment]
+    flags: Document = {
+        name: {"variants": {"v": number}, "default": "v"} for name in ("first", "second", "third")
+    }
+    flags["checked"] = {
         "variants": {"right": number, "wrong": -1},
         "default": "wrong",
         "rules": [{"when": {"flag": "gate", "variant": f"v{number}"}, "serve": "right"}],
@@ -81,11 +83,11 @@ def encoded(rules: Mapping[str, Any]) -> bytes:
     return json.dumps(rules).encode()
 
 
-# -- one face for both clients ----------------------------------------------------------------------------
+# -- one face for both clients -------------------------------------------------------------------------
 
 
 class Driver(Protocol):
-    """A client that a test drives, whichever it is: ``flags`` for what both do alike, the rest for waiting."""
+    """Either client: ``flags`` for what both do alike, the rest for what waits."""
 
     @property
     def flags(self) -> Shell: ...
@@ -155,7 +157,7 @@ class Awaiting:
 class Maker:
     """Makes clients of one kind, started, and closes them at the end of the test."""
 
-    def __init__(self, kind: type[Client] | type[AsyncClient]) -> None:
+    def __init__(self, kind: type[Client | AsyncClient]) -> None:
         self.kind = kind
         self._loop = LoopThread() if kind is AsyncClient else None
         self._made: list[Driver] = []
@@ -191,7 +193,7 @@ class Maker:
             self._loop.close()
 
 
-# -- events ------------------------------------------------------------------------------------------------
+# -- events --------------------------------------------------------------------------------------------
 
 
 class Basket:
@@ -241,7 +243,7 @@ def balances(driver: Driver) -> bool:
     return counts["accepted"] == counts["delivered"] + counts["pending"] + lost
 
 
-# -- servers -----------------------------------------------------------------------------------------------
+# -- servers -------------------------------------------------------------------------------------------
 
 
 class Server:
@@ -290,7 +292,7 @@ def scripted() -> Iterator[Server]:
         yield server
 
 
-# -- processes -----------------------------------------------------------------------------------------------
+# -- processes -----------------------------------------------------------------------------------------
 
 
 def run(program: str, *arguments: str, **environment: str) -> str:

@@ -55,7 +55,7 @@ class Hours:
         return time.monotonic()
 
 
-# -- exposures ---------------------------------------------------------------------------------------------
+# -- exposures -----------------------------------------------------------------------------------------
 
 
 def test_an_exposure_says_who_met_what(driver: Driver, basket: Basket) -> None:
@@ -147,7 +147,14 @@ def test_the_unit_is_what_the_experiment_draws(make: Maker, basket: Basket) -> N
         experiments={"cta-wording": {"split": {"control": 50, "urgent": 50}, "unit": ["org", "id"]}}
     )
     driver = make.from_document(rules, events=basket)
-    for key, unit in [("ann", "acme"), ("bob", "acme"), ("cem", 7), ("dee", ""), ("eve", None), ("fay", True)]:
+    for key, unit in [
+        ("ann", "acme"),
+        ("bob", "acme"),
+        ("cem", 7),
+        ("dee", ""),
+        ("eve", None),
+        ("fay", True),
+    ]:
         driver.flags.variant("checkout-cta", Context(key, org={"id": unit}))
     driver.flags.variant("checkout-cta", Context("gil"))
     assert driver.flush()
@@ -169,7 +176,10 @@ def test_an_exposure_comes_back_the_next_day_and_with_a_new_revision(
         clock.now = now
         driver.flags.variant("checkout-cta", USER)
     assert driver.flush()
-    assert [event["time"] for event in basket.events] == ["2026-11-21T23:59:59.000Z", "2026-11-22T00:00:00.000Z"]
+    assert [event["time"] for event in basket.events] == [
+        "2026-11-21T23:59:59.000Z",
+        "2026-11-22T00:00:00.000Z",
+    ]
 
     again = document()
     again["experiments"]["cta-wording"]["revision"] = 2
@@ -181,7 +191,9 @@ def test_an_exposure_comes_back_the_next_day_and_with_a_new_revision(
     assert len({event["id"] for event in basket.events}) == 3
 
 
-def test_new_rules_that_change_nothing_expose_nobody_again(server: Server, make: Maker, basket: Basket) -> None:
+def test_new_rules_that_change_nothing_expose_nobody_again(
+    server: Server, make: Maker, basket: Basket
+) -> None:
     server.rules = tagged(document(), '"1"')
     driver = make(server.url, events=basket, poll_interval=0.1)
     assert driver.wait_ready()
@@ -243,11 +255,13 @@ def test_many_threads_expose_every_unit_once(driver: Driver, basket: Basket) -> 
     assert balances(driver)
 
 
-# -- what happened ------------------------------------------------------------------------------------------
+# -- what happened -------------------------------------------------------------------------------------
 
 
 def test_a_tracked_event_says_what_happened_to_whom(driver: Driver, basket: Basket) -> None:
-    driver.flags.track("order-placed", USER, value=49.9, currency="EUR", lines=[1, 2], event="x", context=None)
+    driver.flags.track(
+        "order-placed", USER, value=49.9, currency="EUR", lines=[1, 2], event="x", context=None
+    )
     driver.flags.track("order-placed", Context(42))
     driver.flags.track("door-opened")
     assert driver.flush()
@@ -293,7 +307,7 @@ def test_what_can_not_be_sent_is_counted(driver: Driver, basket: Basket, value: 
     assert sum(entry["count"] for entry in basket.of_type("loss")[0]["data"]["dropped"]) == 1
 
 
-# -- when they leave -----------------------------------------------------------------------------------------
+# -- when they leave -----------------------------------------------------------------------------------
 
 
 def test_events_leave_by_themselves_when_they_are_old_enough(make: Maker, basket: Basket) -> None:
@@ -369,7 +383,7 @@ def test_a_full_queue_drops_what_comes_and_counts_it(driver: Driver, basket: Bas
     assert balances(driver)
 
 
-# -- closing ---------------------------------------------------------------------------------------------------
+# -- closing -------------------------------------------------------------------------------------------
 
 
 def test_closing_delivers_what_waits(driver: Driver, basket: Basket) -> None:
@@ -448,7 +462,7 @@ def test_a_sink_that_hangs_holds_nobody_up(make: Maker) -> None:
     assert balances(driver)
 
 
-# -- sinks ------------------------------------------------------------------------------------------------------
+# -- sinks ---------------------------------------------------------------------------------------------
 
 
 def test_a_sink_may_be_a_coroutine_function_of_an_asynchronous_client(make: Maker) -> None:
@@ -500,7 +514,7 @@ def test_a_sink_may_change_what_it_gets(make: Maker, eager: None) -> None:
     assert vandal.batches == 2
 
 
-# -- over HTTP -------------------------------------------------------------------------------------------------
+# -- over HTTP -----------------------------------------------------------------------------------------
 
 
 def test_events_are_posted_to_the_server_that_rules_come_from(server: Server, make: Maker) -> None:
@@ -518,7 +532,9 @@ def test_events_are_posted_to_the_server_that_rules_come_from(server: Server, ma
     assert driver.flags.describe().endswith(f"events: http {server.url.removeprefix('http://')}")
 
 
-def test_a_batch_that_was_refused_arrives_later_byte_for_byte(server: Server, make: Maker, eager: None) -> None:
+def test_a_batch_that_was_refused_arrives_later_byte_for_byte(
+    server: Server, make: Maker, eager: None
+) -> None:
     server.events = answer(status=503)
     driver = make.from_document(events=f"{server.url}/")
     driver.flags.variant("checkout-cta", USER)
@@ -536,7 +552,9 @@ def test_a_batch_that_was_refused_arrives_later_byte_for_byte(server: Server, ma
     assert driver.flags.stats() == EMPTY | {"accepted": 1, "delivered": 1}
 
 
-def test_what_was_tracked_before_rules_arrived_is_sent_too(server: Server, make: Maker, basket: Basket) -> None:
+def test_what_was_tracked_before_rules_arrived_is_sent_too(
+    server: Server, make: Maker, basket: Basket
+) -> None:
     driver = make(server.url, events=basket, poll_interval=0.1)
     driver.flags.track("early", USER)
     assert driver.flush()

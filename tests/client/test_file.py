@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from flagstaff import ConfigError, RulesError
-from flagstaff.runtime.clock import SystemClock
 from flagstaff.shell import Shell
 from flagstaff.sources.file import FileSource
 from tests.client.lab import Driver, Maker, document, encoded, eventually, numbered
@@ -169,7 +168,7 @@ def test_a_file_that_is_half_written_is_never_adopted(
 
 def test_only_a_path_that_can_be_read_makes_a_client(make: Maker, tmp_path: Path) -> None:
     for path in (tmp_path / "nope.json", tmp_path):
-        with pytest.raises(ConfigError, match="^path: ") as caught:
+        with pytest.raises(ConfigError, match=r"^path: ") as caught:
             make.from_file(path)
         assert str(path) in str(caught.value)
 
@@ -196,7 +195,7 @@ def test_a_wrong_file_is_refused_at_once_with_every_problem(make: Maker, path: P
     assert all(problem.path in str(caught.value) for problem in caught.value.problems)
 
 
-# -- the source by hand: when it looks, and what it reads ------------------------------------------------
+# -- the source by hand: when it looks, and what it reads ----------------------------------------------
 
 
 class Looking:

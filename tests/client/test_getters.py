@@ -20,7 +20,7 @@ def flags(make: Maker) -> Shell:
     return make.from_document().flags
 
 
-# -- values and their types ------------------------------------------------------------------------------
+# -- values and their types ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_container_that_an_override_serves_is_a_copy_too(flags: Shell) -> None
         assert flags.value("colours") == ["red", ["deep"]]
 
 
-# -- enabled, variant, decide ------------------------------------------------------------------------------
+# -- enabled, variant, decide --------------------------------------------------------------------------
 
 
 def test_enabled_follows_the_rules(flags: Shell) -> None:
@@ -149,7 +149,10 @@ def reasons() -> Any:
         flags={
             "static": {"default": "on"},
             "default": {"default": "off", "rules": [{"segment": "staff", "serve": "on"}]},
-            "targeting_match": {"default": "off", "rules": [{"when": [], "segment": "anybody", "serve": "on"}]},
+            "targeting_match": {
+                "default": "off",
+                "rules": [{"when": [], "segment": "anybody", "serve": "on"}],
+            },
             "split": {"default": "off", "rules": [{"split": {"on": 100}}]},
             "disabled": {"enabled": False, "default": "on"},
             "prerequisite_failed": {"default": "on", "gates": [{"flag": "disabled"}]},
@@ -172,7 +175,7 @@ def test_every_reason_is_told(make: Maker) -> None:
     assert flags.decide("split").reason is Reason.TARGETING_KEY_MISSING
 
 
-# -- all of them, explained, bound -------------------------------------------------------------------------
+# -- all of them, explained, bound ---------------------------------------------------------------------
 
 
 def test_decide_all_decides_every_flag_as_decide_does(flags: Shell) -> None:
@@ -219,7 +222,7 @@ def test_a_bound_view_answers_as_the_client_does(flags: Shell) -> None:
     assert repr(bound) == f"BoundFlags({STAFF!r})"
 
 
-# -- whatever is handed in ---------------------------------------------------------------------------------
+# -- whatever is handed in -----------------------------------------------------------------------------
 
 
 class Spiteful:
@@ -250,7 +253,19 @@ class SpitefulText(str):
         raise RuntimeError("no")
 
 
-FLAGS: list[Any] = [None, 7, [], {}, object(), b"banner", Spiteful(), SpitefulText("banner"), "\ud800", "\0", ""]
+FLAGS: list[Any] = [
+    None,
+    7,
+    [],
+    {},
+    object(),
+    b"banner",
+    Spiteful(),
+    SpitefulText("banner"),
+    "\ud800",
+    "\0",
+    "",
+]
 CONTEXTS: list[Any] = [
     None,
     "user-1",

@@ -27,7 +27,7 @@ def driver(server: Server, make: Maker) -> Driver:
     return made
 
 
-# -- while all is well -------------------------------------------------------------------------------------
+# -- while all is well ---------------------------------------------------------------------------------
 
 
 def test_rules_are_fetched_from_a_server(driver: Driver, server: Server) -> None:
@@ -113,7 +113,7 @@ def test_a_malformed_flag_harms_itself_alone(server: Server, make: Maker) -> Non
     assert "banner" in str(flags.status())
 
 
-# -- while something is wrong ----------------------------------------------------------------------------
+# -- while something is wrong --------------------------------------------------------------------------
 
 
 def test_rules_stay_while_the_server_fails_and_the_status_says_so(
@@ -186,7 +186,7 @@ def test_a_redirect_to_another_host_does_not_carry_the_key_there(
         assert thief.visits == []
 
 
-# -- nobody waits for the network --------------------------------------------------------------------------
+# -- nobody waits for the network ----------------------------------------------------------------------
 
 
 def test_construction_does_not_wait_for_a_server_that_never_answers(server: Server, make: Maker) -> None:

@@ -36,7 +36,7 @@ def names() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("flagstaff-")}
 
 
-# -- both ----------------------------------------------------------------------------------------------------
+# -- both ----------------------------------------------------------------------------------------------
 
 
 def test_closing_twice_does_nothing(make: Maker) -> None:
@@ -131,7 +131,7 @@ def test_a_listener_may_close_the_client(server: Server, make: Maker) -> None:
     assert driver.flags.value("first") == 1
 
 
-# -- an HTTP client of one's own -----------------------------------------------------------------------------
+# -- an HTTP client of one's own -----------------------------------------------------------------------
 
 
 def test_an_http_client_of_ones_own_is_used_and_not_closed(server: Server, kind: Any) -> None:
@@ -161,7 +161,7 @@ def test_an_http_client_of_ones_own_is_used_and_not_closed(server: Server, kind:
     assert server.posts
 
 
-# -- Client ---------------------------------------------------------------------------------------------------
+# -- Client --------------------------------------------------------------------------------------------
 
 
 def test_a_client_is_a_context_manager() -> None:
@@ -221,7 +221,9 @@ def test_a_client_that_is_dropped_lets_its_program_end() -> None:
     """)
 
 
-def test_a_client_of_a_document_is_collected_when_it_is_dropped(kind: type[Client] | type[AsyncClient]) -> None:
+def test_a_client_of_a_document_is_collected_when_it_is_dropped(
+    kind: type[Client | AsyncClient],
+) -> None:
     client = kind.from_document(document(), events=Basket())
     client.enabled("banner")
     gone = weakref.ref(client)
@@ -232,7 +234,7 @@ def test_a_client_of_a_document_is_collected_when_it_is_dropped(kind: type[Clien
     assert gone() is None
 
 
-# -- AsyncClient -----------------------------------------------------------------------------------------------
+# -- AsyncClient ---------------------------------------------------------------------------------------
 
 
 def in_a_loop(life: Callable[[], Awaitable[None]]) -> None:
@@ -292,8 +294,7 @@ def test_closing_an_asynchronous_client_of_a_server_that_hangs_is_quick(server: 
 
     async def life() -> None:
         async with AsyncClient(server.url) as client:
-            while not server.polls:
-                await asyncio.sleep(0.001)
+            await asyncio.to_thread(eventually, lambda: server.polls)
             begun = time.monotonic()
             await client.close(0.1)
             assert time.monotonic() - begun < 1.0
@@ -341,7 +342,8 @@ def test_everything_is_accounted_for_after_a_busy_life(make: Maker, eager: None)
     def work(seed: int) -> None:
         for number in range(300):
             driver.flags.variant("checkout-cta", Context(f"user-{number % 97}"))
-            driver.flags.track("step", Context(seed), value=object() if number % 50 == 0 else number)
+            odd: Any = object() if number % 50 == 0 else number
+            driver.flags.track("step", Context(seed), value=odd)
 
     workers = [threading.Thread(target=work, args=[seed]) for seed in range(4)]
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -25,7 +25,7 @@ def flags(make: Maker) -> Shell:
     return make.from_document().flags
 
 
-# -- with blocks -------------------------------------------------------------------------------------------
+# -- with blocks ---------------------------------------------------------------------------------------
 
 
 def test_an_override_holds_within_its_block(flags: Shell) -> None:
@@ -46,9 +46,13 @@ def test_an_override_holds_within_its_block(flags: Shell) -> None:
 
 
 def test_an_override_ends_with_its_block_even_when_that_raises(flags: Shell) -> None:
-    with pytest.raises(ZeroDivisionError), flags.override(banner=False):
-        assert not flags.enabled("banner")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with flags.override(banner=False):
+            assert not flags.enabled("banner")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     assert flags.enabled("banner")
 
@@ -146,7 +150,7 @@ def test_before_rules_arrive_any_override_may_be_made_and_forces_nothing(server:
         assert flags.decide("banner").reason is Reason.NOT_READY
 
 
-# -- whose override it is -----------------------------------------------------------------------------------
+# -- whose override it is ------------------------------------------------------------------------------
 
 
 def test_other_threads_see_nothing_of_an_override(flags: Shell) -> None:
@@ -202,7 +206,7 @@ def test_an_override_counts_in_a_thread_that_a_task_awaits(flags: Shell) -> None
 
 
 def test_an_override_in_a_generator_ends_with_it(flags: Shell) -> None:
-    def overridden() -> Iterator[bool]:
+    def overridden() -> Generator[bool]:
         with flags.override(banner=False):
             yield flags.enabled("banner")
             yield flags.enabled("banner")
@@ -215,7 +219,7 @@ def test_an_override_in_a_generator_ends_with_it(flags: Shell) -> None:
 
 
 def test_overrides_of_generators_that_end_out_of_order_end_all_the_same(flags: Shell) -> None:
-    def overridden(variant: str) -> Iterator[None]:
+    def overridden(variant: str) -> Generator[None]:
         with flags.override({"page-size": variant}):
             yield
 
@@ -230,7 +234,7 @@ def test_overrides_of_generators_that_end_out_of_order_end_all_the_same(flags: S
 
 
 def test_an_override_that_another_task_leaves_is_over_everywhere(flags: Shell) -> None:
-    async def overridden() -> AsyncIterator[bool]:
+    async def overridden() -> AsyncGenerator[bool]:
         with flags.override(banner=False):
             yield flags.enabled("banner")
 
@@ -238,7 +242,7 @@ def test_an_override_that_another_task_leaves_is_over_everywhere(flags: Shell) -
         steps = overridden()
         assert not await anext(steps)
         assert not flags.enabled("banner")  # a generator has no context of its own
-        await asyncio.create_task(steps.aclose())  # type: ignore[attr-defined]
+        await asyncio.create_task(steps.aclose())
         return flags.enabled("banner")
 
     assert asyncio.run(main())
@@ -256,7 +260,7 @@ def test_an_override_that_is_over_pins_no_client(make: Maker) -> None:
     assert gone() is None
 
 
-# -- the environment ---------------------------------------------------------------------------------------
+# -- the environment -----------------------------------------------------------------------------------
 
 
 def test_the_environment_forces_variants(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:

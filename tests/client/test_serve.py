@@ -1,4 +1,4 @@
-"""From end to end: a rules file, the development server, clients in several processes, every exposure once."""
+"""From end to end: a rules file, the development server, clients in several processes."""
 
 from __future__ import annotations
 
@@ -157,10 +157,12 @@ def test_processes_agree_on_variants_and_on_the_names_of_exposures(shop: Shop) -
     assert len(shop.store.gaps()) == 3
 
 
-# -- events that outlive their process ------------------------------------------------------------------------
+# -- events that outlive their process -----------------------------------------------------------------
 
 
-def test_what_a_killed_process_could_not_send_the_next_one_sends(shop: Shop, make: Maker, tmp_path: Path) -> None:
+def test_what_a_killed_process_could_not_send_the_next_one_sends(
+    shop: Shop, make: Maker, tmp_path: Path
+) -> None:
     run(
         """
         import os, sys

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
-__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "fresh"]
+__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "fresh", "own"]
 
 
 class Reason(StrEnum):
@@ -163,12 +163,13 @@ def fresh(decision: Decision) -> Decision:
     """The decision with a value that is the caller's own: a copy, where the value can be changed."""
     if not isinstance(decision.value, dict | list):
         return decision
-    return decision.replace(value=_copy(decision.value))
+    return decision.replace(value=own(decision.value))
 
 
-def _copy(value: Any) -> Any:
+def own(value: Any) -> Any:
+    """The same JSON, in containers of its own."""
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
+        return {key: own(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_copy(item) for item in value]
+        return [own(item) for item in value]
     return value

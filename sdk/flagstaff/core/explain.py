@@ -15,7 +15,7 @@ from typing import Any
 from .buckets import BUCKETS, bucket, hash32, unit_text
 from .compiler import Draw, Source, lookup
 from .context import Context
-from .decision import Decision
+from .decision import Decision, own
 from .rules import Arm, Between, Leaf, Rule, Share
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
@@ -59,7 +59,7 @@ class Explanation:
         decision = self.decision
         verdict = f"{decision.flag} = {_shown(decision.value)} ({decision.reason})"
         head = f"{verdict} variant {decision.variant}" if decision.variant is not None else verdict
-        lines = [head, *(f"  {step}" for step in self.steps)]
+        lines = [_printable(head), *(f"  {step}" for step in self.steps)]
         if decision.error is not None:
             lines.append(f"  {decision.error}")
         return "\n".join(lines)
@@ -97,7 +97,7 @@ class Trace:
         self._in_rule = 0
 
     def add(self, kind: str, text: str, result: Any = None, **details: Any) -> Step:
-        step = Step(kind, self._depth + self._in_rule, text, result, details)
+        step = Step(kind, self._depth + self._in_rule, _printable(text), result, details)
         self.steps.append(step)
         return step
 
@@ -127,9 +127,8 @@ class Trace:
             value, result = _Unreadable(), None
         actual = "is absent" if value is None else f"was {_shown(value)}"
         text = f"{name} {leaf.op} {_shown(leaf.operand)}: {_verdict(result)} ({actual})"
-        self.add(
-            "condition", text, result, attribute=name, op=leaf.op, operand=leaf.operand, value=_plain(value)
-        )
+        details = {"attribute": name, "op": leaf.op, "operand": own(leaf.operand), "value": _plain(value)}
+        self.add("condition", text, result, **details)
         return result
 
     def between(self, node: Between, now: Callable[[], float]) -> bool:
@@ -211,7 +210,7 @@ def nested(
         step = trace.add(kind, "", name=name)
         with trace.inside():
             result = step.result = test(context)
-        step.text = f"{kind} {name}: {_verdict(result)}"
+        step.text = _printable(f"{kind} {name}: {_verdict(result)}")
         return result
 
     return traced
@@ -254,8 +253,14 @@ def _shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001  # a user's __repr__ may raise anything
         text = f"a {type(value).__name__}"
-    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _printable(text: str) -> str:
+    """The text with whatever could upset a terminal or a log spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _plain(value: Any) -> Any:

@@ -68,7 +68,7 @@ class Share:
         if not self.steps:
             return self.ranges
         begun = [bound for begins, bound in self.steps if begins <= now]
-        return ((0, begun[-1]),) if begun else ()
+        return ((0, begun[-1]),) if begun and begun[-1] else ()
 
     def includes(self, hashed: int, now: float) -> bool:
         """Whether a unit with this hash takes part at a point in time."""

@@ -1,0 +1,126 @@
+"""A process that records events through a client until its part is played, or until it is killed.
+
+It is told what to do by a JSON object as its argument, and prints another when it ends by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from flagstaff import Client, Context
+from tests.gauntlet.truth import Truth
+
+RULES = {
+    "version": 1,
+    "flags": {
+        "cta": {
+            "variants": {"calm": "Buy", "urgent": "Buy now"},
+            "default": "calm",
+            "rules": [{"experiment": "wording"}],
+        }
+    },
+    "experiments": {"wording": {"split": {"calm": 50, "urgent": 50}}},
+}
+
+
+def client_for(part: dict[str, Any]) -> Client:
+    return Client.from_document(
+        RULES,
+        events=part["url"],
+        durability=part.get("durability", "process"),
+        directory=part["directory"],
+        flush_interval=part.get("flush_interval", 0.05),
+        spool_quota=part.get("quota"),
+    )
+
+
+def emit(client: Client, part: dict[str, Any], name: str, count: int) -> list[int]:
+    """Record events, exposures and tracked ones in turn; the nanoseconds that each call took."""
+    truth = Truth(Path(part["truths"], name))
+    taken = []
+    for number in range(count):
+        context = Context(f"{name}-{number}")
+        begun = time.perf_counter_ns()
+        if number % 2:
+            client.track("step", context, value=1.0)
+        else:
+            client.variant("cta", context)
+        taken.append(time.perf_counter_ns() - begun)
+        truth.accepted = number + 1
+    return taken
+
+
+def child(client: Client | None, part: dict[str, Any], name: str) -> None:
+    """A child's life; one that was not forked has no client yet."""
+    own = client or client_for(part)
+    emit(own, part, name, part["child_count"])
+    if part.get("child_end") == "close":
+        own.close(10)
+
+
+def fork(client: Client, part: dict[str, Any]) -> list[int]:
+    """Have children of one kind, all at once; their exit codes, None for one that hangs."""
+    names = [f"{part['name']}-child{number}" for number in range(part["children"])]
+    if part["fork"] == "os.fork":
+        return [_wait(pid) for pid in [_forked(client, part, name) for name in names]]
+    context: Any = multiprocessing.get_context(part["fork"])
+    mine = client if part["fork"] == "fork" else None
+    children = [context.Process(target=child, args=(mine, part, name)) for name in names]
+    for process in children:
+        process.start()
+    for process in children:
+        process.join(30)
+    return [-1 if process.exitcode is None else process.exitcode for process in children]
+
+
+def _forked(client: Client, part: dict[str, Any], name: str) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        child(client, part, name)
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _wait(pid: int) -> int:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    return -1
+
+
+def main() -> None:
+    part: dict[str, Any] = json.loads(sys.argv[1])
+    warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what this is about
+    client = client_for(part)
+    report: dict[str, Any] = {}
+    taken = emit(client, part, part["name"], part["count"])
+    if "fork" in part:
+        report["children"] = fork(client, part)
+        emit(client, part, f"{part['name']}-later", part["count"])
+    report["slowest"] = sorted(taken)[-max(1, len(taken) // 1000) :][:1]
+    if part["end"] == "linger":
+        print(json.dumps(report), flush=True)
+        sys.stdin.read()
+    elif part["end"] == "close":
+        begun = time.monotonic()
+        client.close(part["timeout"])
+        report["close"] = time.monotonic() - begun
+    report["stats"] = client.stats()
+    print(json.dumps(report), flush=True)
+
+
+if __name__ == "__main__":
+    main()
