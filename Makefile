@@ -61,6 +61,9 @@ $(1) -m coverage erase
 	$(1) -m coverage report --include='*/flagstaff/core/*' --fail-under=100
 endef
 
+gauntlet: .venv/$(NEWEST)/ready ## Kill, fork and cut off processes, and see what they lose (ARGS=--full for more of it)
+	.venv/$(NEWEST)/bin/python -m tests.gauntlet.run $(ARGS)
+
 lint: .venv/lint/ready ## Check style, types and who imports whom
 	.venv/lint/bin/ruff check --output-format=concise
 	.venv/lint/bin/ruff format --check

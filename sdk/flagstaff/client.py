@@ -83,7 +83,8 @@ class Client(Shell):
     def close(self, timeout: float = 2.0) -> None:
         """Deliver what waits and stop, within ``timeout`` seconds in all. Flags can still be asked for.
 
-        What could not be delivered is counted in ``stats()`` under ``shutdown``. Closing twice does nothing.
+        What could not be delivered waits on disk for the next process, or, with the durability "memory", is
+        counted in ``stats()`` under ``shutdown``. Closing twice does nothing.
         """
         if self._closed:
             return

@@ -89,28 +89,42 @@ class Plan:
             transport, where = self._posting(destination), f"http {host_of(destination)}"
         else:
             transport, where = self._handing(destination), f"sink {type(destination).__name__}"
-        spool_for = partial(self._spool, destination)
-        durable = self.settings.durability != "memory"
+        durability = self._durability(destination)
+        spool_for = partial(self._spool, destination, durability)
         interval = self.settings.flush_interval
-        return Outlet(transport, where, self.clock, interval, spool_for, durable=durable)
+        return Outlet(transport, where, self.clock, interval, spool_for, durable=durability != "memory")
 
-    def _spool(self, destination: str | Sink, ledger: Ledger) -> Spool:
+    def _durability(self, destination: str | Sink) -> str:
+        """What was asked for; else the process for a collector, where there are locks to do it with."""
+        from importlib.util import find_spec
+
+        said = self.settings.durability
+        locks = said == "memory" or find_spec("fcntl") is not None
+        if said is None:
+            return "process" if locks and isinstance(destination, str) else "memory"
+        if not locks:
+            raise ConfigError("durability", f"{said!r} needs file locks that this system lacks; use 'memory'")
+        return said
+
+    def _spool(self, destination: str | Sink, durability: str, ledger: Ledger) -> Spool:
         """Where events wait: on disk, those for each destination and key by themselves."""
         from flagstaff.events.spool import MemorySpool
 
-        settings = self.settings
-        if settings.durability == "memory":
+        if durability == "memory":
             return MemorySpool()
         from hashlib import sha256
         from pathlib import Path
 
         from flagstaff.events.disk import DiskSpool
 
+        settings = self.settings
         key = "" if settings.key is None else settings.key.reveal()
-        name = destination if isinstance(destination, str) else type(destination).__qualname__
-        root = Path(settings.directory, "spool", sha256(f"{name}\0{key}".encode()).hexdigest()[:16])
-        sync = settings.durability == "disk"
-        return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=sync)
+        kind = type(destination)
+        name = destination if isinstance(destination, str) else f"{kind.__module__}.{kind.__qualname__}"
+        # Absolute: the program may go to another working directory, and its heir come from one.
+        directory = Path(settings.directory).absolute()
+        root = directory / "spool" / sha256(f"{name}\0{key}".encode()).hexdigest()[:16]
+        return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=durability == "disk")
 
     def _posting(self, url: str) -> Transport[Any]:
         from flagstaff.events.transport import HttpTransport

@@ -59,8 +59,8 @@ class Settings:
     ``flush_interval``
         Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
     ``durability``
-        What events outlive: nothing ("memory"), the process ("process"), a power loss ("disk").
-        ``FLAGSTAFF_DURABILITY``.
+        What events outlive: nothing ("memory"), the process ("process"), a power loss ("disk"); None where
+        nothing was said. ``FLAGSTAFF_DURABILITY``.
     ``spool_quota``
         Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
     ``directory``
@@ -95,7 +95,7 @@ class Settings:
             "poll_interval", poll_interval, default_poll_interval, least=0.1
         )
         self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
-        self.durability: str = self._durability(durability)
+        self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
         self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
 
@@ -110,11 +110,13 @@ class Settings:
             raise ConfigError(setting, f"must be a number of seconds from {least:g} to 86400, not {value!r}")
         return float(value)
 
-    def _durability(self, given: Any) -> str:
+    def _durability(self, given: Any) -> str | None:
         setting, value = "durability", given
         if given is None:
             setting = "FLAGSTAFF_DURABILITY"
-            value = self.environ.get(setting) or "memory"
+            value = self.environ.get(setting)
+            if not value:
+                return None
         if value not in DURABILITIES:
             raise ConfigError(setting, f"must be one of {', '.join(DURABILITIES)}, not {value!r}")
         return str(value)

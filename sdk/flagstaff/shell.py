@@ -124,8 +124,10 @@ class Shell(Flags):
         ``flush_interval``
             Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
         ``durability``
-            What waiting events outlive: nothing ("memory", the default), the process, even a ``kill -9``
-            ("process"), or a power loss ("disk", an fsync for each). ``FLAGSTAFF_DURABILITY``.
+            What waiting events outlive: nothing ("memory"), the process, even a ``kill -9`` ("process": they
+            wait on disk, and the next process sends what is left), or a power loss ("disk", an fsync for
+            each). Left out, "process" for a collector's address and "memory" for a sink.
+            ``FLAGSTAFF_DURABILITY``.
         ``spool_quota``
             Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
         ``directory``

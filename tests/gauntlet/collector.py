@@ -1,4 +1,4 @@
-"""The oracle: a collector that stores before it answers, misbehaves as it is told, and remembers all of it."""
+"""The oracle: a collector that stores before it answers, misbehaves as told, and remembers all of it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.gauntlet.collector import Collector, collecting
 from tests.gauntlet.subject import client_for
 from tests.gauntlet.truth import Truth
 
-__all__ = ["Row", "Stage", "staged"]
+__all__ = ["Row", "Stage", "always", "staged", "until"]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds for what must come
@@ -76,12 +76,23 @@ class Stage:
 
     def play(self, name: str, **more: Any) -> dict[str, Any]:
         """Have a subject play its part to the end; what it reported."""
-        process = self.start(name, **more)
-        told, _ = process.communicate(timeout=PATIENCE)
+        return self.ended(name, self.start(name, **more))
+
+    def ended(self, name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
+        """Tell a subject to end, if it waits for that; what it reported."""
+        told, _ = process.communicate("\n", timeout=PATIENCE)
         if process.returncode != 0:
             raise AssertionError(f"{name} ended with {process.returncode}")
         report: dict[str, Any] = json.loads(told)
         return report
+
+    def until_accepted(self, name: str, count: int) -> None:
+        """Wait until so many calls of a subject have returned."""
+        until(lambda: self.accepted(name) >= count)
+
+    def until_met(self, count: int) -> None:
+        """Wait until so many batches have met the collector's trouble."""
+        until(lambda: len(self.collector.posts) >= count)
 
     def accepted(self, name: str) -> int:
         """How many calls of a subject had returned."""
@@ -91,7 +102,7 @@ class Stage:
     @property
     def expected(self) -> set[str]:
         """The units of all calls that returned, in whichever process."""
-        names = [path.name for path in self.truths.iterdir()]
+        names = [path.name for path in self.truths.iterdir() if not path.name.startswith(".")]
         return {f"{name}-{number}" for name in names for number in range(self.accepted(name))}
 
     def inherit(self) -> float:
@@ -125,6 +136,15 @@ class Stage:
         for process in self._processes:
             process.kill()
             process.communicate()
+
+
+def always(behaviour: str) -> Callable[[int], str]:
+    """What a collector is told to do with every batch."""
+
+    def behave(_: int) -> str:
+        return behaviour
+
+    return behave
 
 
 def until(condition: Callable[[], object], *, quietly: bool = False) -> None:

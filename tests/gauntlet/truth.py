@@ -16,7 +16,9 @@ class Truth:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.write_bytes(bytes(_number.size))
+            born = path.with_name(f".{path.name}")
+            born.write_bytes(bytes(_number.size))
+            born.rename(path)  # whoever sees it sees it whole
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _number.size)
 

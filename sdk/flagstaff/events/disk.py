@@ -157,8 +157,8 @@ class DiskSpool:
         if self._home is None:
             name = f"{os.getpid()}-{self._clock.time():.0f}-{os.urandom(4).hex()}"
             self._home = Home.new(self._root, name)
-        segment = Segment.new(self._home, self._number + 1)
         self._number += 1
+        segment = Segment.new(self._home, self._number, sync=self._sync)
         self._retire()
         self._live = segment
         self._segments.append(segment)

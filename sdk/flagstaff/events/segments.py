@@ -50,11 +50,18 @@ class Segment:
         self._handle = handle  # while it is written to; otherwise the file is opened for each read
 
     @classmethod
-    def new(cls, home: Home, number: int) -> Segment:
-        """An empty segment of ours."""
+    def new(cls, home: Home, number: int, *, sync: bool = False) -> Segment:
+        """An empty segment of ours; with ``sync``, its name outlives a power loss."""
         path = home.path / f"{number:08d}{_SUFFIX}"
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return cls(home, path, os.open(path, flags, 0o600))
+        segment = cls(home, path, os.open(path, flags, 0o600))
+        if sync:
+            try:
+                home.sync()
+            except OSError:
+                segment.delete()
+                raise
+        return segment
 
     @classmethod
     def left(cls, home: Home, path: Path) -> Segment:
@@ -171,6 +178,15 @@ class Home:
     def lost(self) -> bool:
         """Whether somebody has removed it."""
         return not self.path.is_dir()
+
+    def sync(self) -> None:
+        """Have the names of what lies here outlive a power loss."""
+        for path in (self.path, self.path.parent):
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def segments(self) -> list[tuple[Path, int]]:
         """The segments that lie here, oldest first, and their sizes."""

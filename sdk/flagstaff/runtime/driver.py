@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import cache
 from threading import RLock
 from weakref import WeakMethod, WeakSet
 
@@ -45,6 +46,8 @@ class Driver:
         self._clock = clock
         self._on_fork = None if on_fork is None else WeakMethod(on_fork)
         _drivers.add(self)
+        if self._prepares:
+            _let_forks_wait()
 
     @property
     def _prepares(self) -> bool:
@@ -120,10 +123,18 @@ def _after_fork_in_child() -> None:
         driver._report_fork()
 
 
+@cache
+def _let_forks_wait() -> None:
+    """Have forks wait for preparations from now on."""
+    if not hasattr(os, "register_at_fork"):
+        return
+    # Its lock is taken before a fork, too, and what is registered last is called first: were it
+    # the other way round, a fork would wait for a preparation that waits for this lock.
+    import logging  # noqa: F401
+
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+
+
 if hasattr(os, "register_at_fork"):
     # One hook for the life of the process: a hook can't be taken back, so it must pin nobody.
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -165,7 +165,7 @@ def _experiment(experiment: ExperimentModel) -> dict[str, Any]:
     plain = _plain(experiment) | {"split": _split(experiment.split), "status": experiment.status}
     if experiment.layer is None:
         plain["traffic"] = 100 if experiment.traffic is None else briefly(experiment.traffic)
-    return plain
+    return _in_order(plain, ExperimentModel)
 
 
 def _split(split: dict[str, float] | list[WeightModel]) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ def _flag(flag: FlagModel) -> dict[str, Any]:
         plain["gates"] = [_condition(gate) for gate in flag.gates]
     if flag.rules:
         plain["rules"] = [_rule(str(index), rule) for index, rule in enumerate(flag.rules)]
-    return plain
+    return _in_order(plain, FlagModel)
 
 
 def _variant(worth: Worth) -> dict[str, Any]:
@@ -199,4 +199,9 @@ def _rule(index: str, rule: RuleModel) -> dict[str, Any]:
         plain["serve"] = serve
     if rule.split is not None:
         plain["split"] = _split(rule.split)
-    return plain
+    return _in_order(plain, RuleModel)
+
+
+def _in_order(plain: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The fields in the model's order, so that a document in canonical form is printed as it was read."""
+    return {name: plain[name] for name in model.model_fields if name in plain}

@@ -40,7 +40,7 @@ from .graph import MAX_DEPTH, Part, faults
 
 __all__ = ["Found", "check"]
 
-_HINTS = 100_000
+_HINTS = 20_000
 """Among how many names all in all the one that was meant is looked for: it takes time."""
 
 _NOUNS = {"flags": "flag", "segments": "segment", "experiments": "experiment", "layers": "layer"}

@@ -32,6 +32,7 @@ __all__ = [
     "MARKS",
     "AllCondition",
     "AnyCondition",
+    "BucketModel",
     "Condition",
     "Conditions",
     "Document",
@@ -49,7 +50,9 @@ __all__ = [
     "TimeCondition",
     "VariantModel",
     "WeightModel",
+    "WindowModel",
     "briefly",
+    "marked",
     "thousandths",
 ]
 
@@ -102,13 +105,14 @@ MARKS: set[object] = set()
 """What pydantic puts among the keys on the way to an error: which form of a value was meant."""
 
 
-def _marked(form: str) -> str:
-    return f"\x1f{form}"  # which no name can be
+def marked(form: str) -> str:
+    """The mark of a form, which no name can be."""
+    return f"\x1f{form}"
 
 
 def _mark(form: str) -> Tag:
-    MARKS.add(_marked(form))
-    return Tag(_marked(form))
+    MARKS.add(marked(form))
+    return Tag(marked(form))
 
 
 def _shape(**kinds: type) -> Discriminator:
@@ -116,7 +120,7 @@ def _shape(**kinds: type) -> Discriminator:
     first = next(iter(kinds))
 
     def shape_of(value: Any) -> str:
-        return _marked(next((name for name, kind in kinds.items() if isinstance(value, kind)), first))
+        return marked(next((name for name, kind in kinds.items() if isinstance(value, kind)), first))
 
     return Discriminator(shape_of)
 
@@ -273,11 +277,11 @@ _KEYS = ("attribute", "segment", "flag", "all", "any", "not", "bucket", "time")
 
 def _condition_kind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((_marked(key) for key in _KEYS if key in value), None)
+        return next((marked(key) for key in _KEYS if key in value), None)
     if isinstance(value, list):
-        return _marked("list")
+        return marked("list")
     if isinstance(value, BaseModel):
-        return _marked(next((key for key in _KEYS if hasattr(value, key)), "not"))
+        return marked(next((key for key in _KEYS if hasattr(value, key)), "not"))
     return None
 
 
@@ -344,7 +348,7 @@ Rollout: TypeAlias = Annotated[
 
 Value: TypeAlias = Annotated[
     Annotated[VariantModel, _mark("variant")] | Annotated[Json, _NO_TABLE, _mark("value")],
-    Discriminator(lambda value: _marked("variant" if isinstance(value, dict | VariantModel) else "value")),
+    Discriminator(lambda value: marked("variant" if isinstance(value, dict | VariantModel) else "value")),
 ]
 
 

@@ -22,14 +22,27 @@ from .canonical import canonical
 from .checks import check
 from .document import (
     MARKS,
+    AllCondition,
+    AnyCondition,
+    BucketModel,
     Document,
+    DrawCondition,
     ExperimentModel,
     FlagModel,
     HoldoutModel,
     LayerModel,
+    LeafCondition,
     MetricsModel,
+    NotCondition,
+    PrerequisiteCondition,
     RuleModel,
+    SegmentCondition,
+    StepModel,
+    TimeCondition,
     VariantModel,
+    WeightModel,
+    WindowModel,
+    marked,
 )
 from .graph import Part, taken_along
 from .reading import plain, read
@@ -81,7 +94,7 @@ def load(
 
 
 def _load(data: bytes | Mapping[str, Any], suffix: str, source: str, strict: bool) -> Loaded:
-    raw = read(data, suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
+    raw = read(bytes(data), suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
     if not isinstance(raw, dict):
         raise RulesError([Problem("", f"a rules document is an object, not {type(raw).__name__}")], source)
     return _strictly(raw, source) if strict else _leniently(raw, source)
@@ -232,7 +245,7 @@ def _problem(item: ErrorDetails) -> Problem:
 def _message(item: ErrorDetails, keys: list[str | int]) -> str:
     kind, message = item["type"], item["msg"]
     if kind == "extra_forbidden":
-        return f"no such field{did_you_mean(str(keys[-1]), _fields(keys))}"
+        return f"no such field{did_you_mean(str(keys[-1]), _fields(item['loc']))}"
     if kind == "missing":
         return "is missing"
     if kind == "string_pattern_mismatch":
@@ -247,23 +260,34 @@ def _message(item: ErrorDetails, keys: list[str | int]) -> str:
 
 _PREFIX = re.compile("^(?:Value error, |(?:Input|String|List|Dictionary) (?=should ))")
 
-_FIELDS: dict[tuple[str, ...], type[BaseModel]] = {
+_PLACES: dict[tuple[str, ...], type[BaseModel]] = {
     (): Document,
     ("flags", "*"): FlagModel,
-    ("flags", "*", "variants", "*"): VariantModel,
     ("flags", "*", "rules", "*"): RuleModel,
     ("experiments", "*"): ExperimentModel,
     ("experiments", "*", "metrics"): MetricsModel,
     ("layers", "*"): LayerModel,
     ("holdouts", "*"): HoldoutModel,
 }
+_FORMS: dict[tuple[str, ...], type[BaseModel]] = {
+    (marked("variant"),): VariantModel,
+    (marked("list"), "*"): WeightModel,
+    (marked("steps"), "*"): StepModel,
+    (marked("attribute"),): LeafCondition,
+    (marked("segment"),): SegmentCondition,
+    (marked("flag"),): PrerequisiteCondition,
+    (marked("all"),): AllCondition,
+    (marked("any"),): AnyCondition,
+    (marked("not"),): NotCondition,
+    (marked("bucket"),): DrawCondition,
+    (marked("bucket"), "bucket"): BucketModel,
+    (marked("time"),): TimeCondition,
+    (marked("time"), "time"): WindowModel,
+}
 
 
-def _fields(keys: list[str | int]) -> list[str]:
-    """The names that could have stood where an unknown one does; none inside conditions, which say theirs."""
-    place = tuple(
-        "*" if isinstance(key, int) or index == 1 or keys[index - 1] == "variants" else key
-        for index, key in enumerate(keys[:-1])
-    )
-    model = _FIELDS.get(place)
+def _fields(loc: tuple[int | str, ...]) -> list[str]:
+    """The names that could have stood where an unknown one does."""
+    place = tuple("*" if isinstance(key, int) or index == 1 else key for index, key in enumerate(loc[:-1]))
+    model = _FORMS.get(place[-1:]) or _FORMS.get(place[-2:]) or _PLACES.get(place)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
