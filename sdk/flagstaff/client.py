@@ -66,7 +66,7 @@ class Client(Shell):
         return self._wait(lambda: self._loaded is not None, timeout)
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Send what waits, for ``timeout`` seconds at most; whether all of it was delivered."""
+        """Send what waits, for ``timeout`` seconds at most; whether all of it has left (see ``stats()``)."""
         if self._closed:
             return not self.stats()["pending"]
         return self._deliver(timeout)

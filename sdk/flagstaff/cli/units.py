@@ -22,11 +22,11 @@ class Units:
     def __init__(
         self, unit: str, fixed: Mapping[str, Any], lines: Sequence[str | Mapping[str, Any]] | int
     ) -> None:
-        self.path = (unit,)
+        self.path: tuple[str, ...] = (unit,)
         self._unit = unit
         self._fixed = fixed
         self._lines = lines
-        self.alike = isinstance(lines, int) or all(isinstance(line, str) for line in lines)
+        self.alike: bool = isinstance(lines, int) or all(isinstance(line, str) for line in lines)
 
     @classmethod
     def made_up(cls, unit: str, fixed: Mapping[str, Any], count: int) -> Units:

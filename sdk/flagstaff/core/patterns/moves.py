@@ -52,7 +52,8 @@ class Moves:
     __slots__ = ("jumps", "shifts", "start")
 
     def __init__(self, nodes: list[Node], at: int) -> None:
-        self.start, follow = _follow(nodes, at)
+        start, follow = _follow(nodes, at)
+        self.start: int = start
         hubs = _hubs(follow)
         shifts = _common_distances(follow, hubs)
         jumps: dict[int, int] = {}
@@ -64,8 +65,12 @@ class Moves:
                     distant ^= 1 << (position + distance)
             if distant:
                 jumps[distant] = jumps.get(distant, 0) | 1 << position
-        self.shifts = tuple((movers, max(by, 0), max(-by, 0)) for by, movers in shifts.items())
-        self.jumps = tuple((jumpers, targets) for targets, jumpers in jumps.items())
+        self.shifts: tuple[tuple[int, int, int], ...] = tuple(
+            (movers, max(by, 0), max(-by, 0)) for by, movers in shifts.items()
+        )
+        self.jumps: tuple[tuple[int, int], ...] = tuple(
+            (jumpers, targets) for targets, jumpers in jumps.items()
+        )
 
     def reached(self, positions: int) -> int:
         """The positions that may come next, and the bit past the last where the pattern may end here."""

@@ -74,10 +74,10 @@ class Node:
     __slots__ = ("items", "nullable", "size", "width")
 
     def __init__(self, items: tuple[Node, ...], width: int, size: int, nullable: int) -> None:
-        self.items = items
-        self.width = width
-        self.size = size
-        self.nullable = nullable
+        self.items: tuple[Node, ...] = items
+        self.width: int = width
+        self.size: int = size
+        self.nullable: int = nullable
 
     def leaves(self) -> list[Chars]:
         """What each position accepts, in order."""
@@ -91,7 +91,7 @@ class Chars(Node):
 
     def __init__(self, ranges: Ranges) -> None:
         super().__init__((), 1, 1, 0)
-        self.ranges = ranges
+        self.ranges: Ranges = ranges
 
     def leaves(self) -> list[Chars]:
         return [self]
@@ -233,4 +233,4 @@ class Firsts(dict[Node, int]):
 
     def __init__(self, at: int) -> None:
         super().__init__()
-        self.at = at
+        self.at: int = at
