@@ -7,6 +7,7 @@
 .SECONDARY:
 
 ARGS ?=
+PARALLEL := -n auto --dist worksteal
 PYTHON ?=
 
 UV := .venv/uv/bin/uv
@@ -48,14 +49,14 @@ test: $(VERSIONS:%=test-%) ## Run the tests on every installed Python (PYTHON=3.
 test-%: .venv/%/ready
 	@echo "== Python $* =="
 ifeq ($(ARGS),)
-	$(if $(filter $*,$(NEWEST)),$(call covered,.venv/$*/bin/python),.venv/$*/bin/python -m pytest)
+	$(if $(filter $*,$(NEWEST)),$(call covered,.venv/$*/bin/python),.venv/$*/bin/python -m pytest $(PARALLEL))
 else
 	.venv/$*/bin/python -m pytest $(ARGS)
 endif
 
 define covered
 $(1) -m coverage erase
-	$(1) -m coverage run -m pytest
+	$(1) -m coverage run -m pytest $(PARALLEL)
 	$(1) -m coverage combine --quiet
 	$(1) -m coverage report
 	$(1) -m coverage report --include='*/flagstaff/core/*' --fail-under=100

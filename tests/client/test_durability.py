@@ -1,4 +1,4 @@
-"""What a client's events outlive: by default whatever happens to the process, for those that a collector gets."""
+"""What a client's events outlive: whatever happens to the process, if they are for a collector."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_what_a_closed_client_could_not_deliver_is_delivered_by_the_next(server:
     "other", [{"key": "sdk-other"}, {"directory": "elsewhere"}, {"durability": "memory"}]
 )
 def test_what_is_another_key_s_directory_s_or_nobody_s_stays_where_it_is(
-    server: Server, make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+    server: Server, make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     left_behind(server)
