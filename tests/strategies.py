@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from flagstaff.core.context import Context
 
-__all__ = ["HONEST", "LIARS", "TRAPS", "Author", "Crowd", "contexts", "documents", "moments"]
+__all__ = ["HONEST", "LIARS", "TRAPS", "Author", "Crowd", "contexts", "documents", "moments", "randoms"]
 
 INSTANTS = (
     "2026-01-31T09:00:00Z",
@@ -488,14 +488,17 @@ class Author:
 # -- for Hypothesis --------------------------------------------------------------------------------------
 
 
+def randoms() -> st.SearchStrategy[Random]:
+    """Seeded generators: a tenth of the time of Hypothesis's own, at the price of shrinking."""
+    return st.integers(0, 2**32 - 1).map(Random)
+
+
 def documents(flags: int = 6) -> st.SearchStrategy[dict[str, Any]]:
-    return st.randoms(use_true_random=False).map(lambda random: Author(random).document(flags))
+    return st.builds(lambda random, size: Author(random).document(size), randoms(), st.integers(1, flags))
 
 
 def contexts(*, traps: float = 0.0, liars: bool = False) -> st.SearchStrategy[Context]:
-    return st.randoms(use_true_random=False).map(
-        lambda random: Crowd(random, traps=traps, liars=liars).context()
-    )
+    return randoms().map(lambda random: Crowd(random, traps=traps, liars=liars).context())
 
 
 def moments() -> st.SearchStrategy[float]:

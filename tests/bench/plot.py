@@ -13,7 +13,7 @@ from tests.bench.workloads import EXPOSING, SILENT, TITLES
 
 __all__ = ["plot"]
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960, 300, 40, 64, 40
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960, 290, 40, 56, 46
 _SHOWN: Final[tuple[str, ...]] = (
     "static",
     "targeted",
@@ -85,9 +85,9 @@ def _rows(figures: Figures, rows: list[str], low: int, high: int) -> Iterator[st
             tip = f"<title>{escape(title)}: {_time(value)}</title>"
             yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="6">{tip}</circle>'
             if name == OURS or value == best:
-                label = "ours-label" if name == OURS else "small"
+                label, at = ("ours-label", y + 18) if name == OURS else ("small", y - 10)
                 text = f"{escape(title)} {_time(value)}"
-                yield f'<text class="{label}" x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{text}</text>'
+                yield f'<text class="{label}" x="{x:.1f}" y="{at:.1f}" text-anchor="middle">{text}</text>'
 
 
 def _time(nanoseconds: float) -> str:

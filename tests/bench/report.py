@@ -102,7 +102,7 @@ def _lateness(found: Mapping[str, float]) -> str:
 
 _PROGRAMS: Final = (
     _Column("import, ms", "import", _ms("seconds")),
-    _Column("first answer, ms", "ready", _ms("seconds")),
+    _Column("import to first answer, ms", "ready", _ms("seconds")),
     _Column("load 1,000 flags, ms", "load_1000", _ms("seconds")),
     _Column("load 10,000 flags, ms", "load_10000", _ms("seconds")),
     _Column("they take, MB", "load_10000", lambda it: f"{it['megabytes']:,.1f}"),

@@ -56,7 +56,7 @@ def same(one: Decision, other: Decision) -> bool:
     return answer(one) == answer(other) and (one.error, one.metadata) == (other.error, other.metadata)
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(documents(), st.lists(contexts(traps=0.1), min_size=1, max_size=4), moments())
 def test_the_engine_decides_as_the_specification_says(
     document: dict[str, Any], people: list[Context], now: float

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flagstaff.core.difference import changed_flags
 from flagstaff.core.evaluate import Snapshot
 from flagstaff.core.rules import Rules
 from flagstaff.formats import load
-from tests.strategies import Author, Crowd
+from tests.strategies import Author, Crowd, randoms
 
 
 def rules(strict: bool = True, **parts: Any) -> Rules:
@@ -109,7 +108,7 @@ def test_who_asks_for_a_flag_that_is_gone_has_changed() -> None:
 
 
 @settings(max_examples=60)
-@given(st.randoms(use_true_random=False))
+@given(randoms())
 def test_what_has_not_changed_decides_as_before(random: Random) -> None:
     document = Author(random).document()
     edited = dict(document, flags=dict(document["flags"]))

@@ -120,7 +120,7 @@ class Stage:
 
     def left(self) -> list[Path]:
         """Segments with something in them."""
-        return [path for path in self.directory.rglob("*.events") if path.exists() and path.stat().st_size]
+        return [path for path in self.directory.rglob("*.events") if _size(path)]
 
     @property
     def lost(self) -> int:
@@ -136,6 +136,13 @@ class Stage:
         for process in self._processes:
             process.kill()
             process.communicate()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # in this very moment
+        return 0
 
 
 def always(behaviour: str) -> Callable[[int], str]:

@@ -297,10 +297,11 @@ class DiskSpool:
         """Look for what dead processes left behind, now and then; the seconds until the next look."""
         if self._closed:
             return math.inf
-        if now >= self._look_at or (self._legacy.more and not self._legacy):
+        if now >= self._look_at:
             self._look_at = now + _LOOK
             self._prepare()
-            self._legacy.look(self._quota - self._stored)
+            self._legacy.look()
+        self._legacy.inherit(self._quota - self._stored)
         while sum(segment.size for segment in self._adopted) < _AT_HAND:
             segment = self._legacy.take()
             if segment is None:

@@ -10,6 +10,7 @@ from flagstaff.events.segments import Segment, orphans
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from flagstaff.events.segments import Home
@@ -22,38 +23,31 @@ _MOST_HOMES = 64  # directories held at once, for each takes a descriptor
 class Legacy:
     """The directories of dead processes below ``root`` that are ours now.
 
-    ``size`` is the bytes that are still to be taken over; ``more`` says that there was more to inherit than
-    we could hold.
+    ``size`` is the bytes that are still to be taken over.
     """
 
     def __init__(self, root: Path) -> None:
         self.size: int = 0
-        self.more: bool = False
         self._root = root
+        self._found: Iterator[Home] = iter(())
         self._left: dict[Home, int] = {}  # segments that lie in each
         self._next: deque[tuple[Home, Path, int]] = deque()
         self._unreadable: set[Path] = set()
         self._released = False
         self._lock = threading.RLock()
 
-    def __len__(self) -> int:
-        return len(self._left)
+    def look(self) -> None:
+        """Look anew for what has no owner."""
+        self._found = orphans(self._root)
 
-    def look(self, room: int) -> None:
-        """Lock what has no owner, for as long as all of it together has less than ``room`` bytes."""
+    def inherit(self, room: int) -> None:
+        """Lock what was found, as long as all that is held has less than ``room`` bytes."""
         with self._lock:
-            self.more = False
-            if self._released:
-                return
-            found = orphans(self._root)
-            while home := next(found, None):
-                if len(self._left) < _MOST_HOMES and self.size < room:
-                    self._inherit(home)
-                else:
-                    home.release()
-                    self.more = bool(self._left)
-                    break
-            found.close()
+            while len(self._left) < _MOST_HOMES and self.size < room and not self._released:
+                home = next(self._found, None)
+                if home is None:
+                    return
+                self._inherit(home)
 
     def _inherit(self, home: Home) -> None:
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from flagstaff.events.frames import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Iterator
 
 __all__ = ["Home", "Segment", "orphans"]
 
@@ -220,16 +220,17 @@ class Home:
                 os.close(lock)
 
 
-def orphans(root: Path) -> Generator[Home]:
+def orphans(root: Path) -> Iterator[Home]:
     """Directories whose owners are gone, each locked by us as soon as it is given out."""
     try:
         _check_ours(root)
-        paths = sorted(root.iterdir())
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries)
     except OSError:
         return
-    for path in paths:
-        home = _orphan(path)
-        if home is not None and path.name.startswith(_UNBORN):
+    for name in names:
+        home = _orphan(root / name)
+        if home is not None and name.startswith(_UNBORN):
             home.remove()
         elif home is not None:
             yield home

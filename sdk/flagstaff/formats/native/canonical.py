@@ -18,7 +18,6 @@ from .document import (
     Condition,
     Conditions,
     Document,
-    DrawCondition,
     ExperimentModel,
     FlagModel,
     LeafCondition,
@@ -148,7 +147,7 @@ def _condition(given: Conditions) -> dict[str, Any]:
             return {"attribute": node.attribute, "op": node.op, "value": node.value}
         case PrerequisiteCondition():
             return _prerequisite(node)
-        case SegmentCondition() | DrawCondition() | TimeCondition():
+        case _:
             return _plain(node)
 
 

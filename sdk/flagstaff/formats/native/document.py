@@ -78,7 +78,7 @@ def _percent(value: float) -> float:
     return value
 
 
-def briefly(percent: float) -> float:
+def briefly(percent: float) -> int | float:
     """The same number, as an int where it is whole: 25, not 25.0."""
     return int(percent) if percent.is_integer() else percent
 

@@ -167,10 +167,8 @@ class _Repair:
             if item["type"] != "extra_forbidden":
                 self._drop_part(item, items)
         for item in unknown:
-            if _drop(self._raw, _keys(item)):
-                self.warnings.append(_problem(item))
-            else:  # a name that can't be told
-                self._drop_part(item, items)
+            self.warnings.append(_problem(item))
+            _drop(self._raw, _keys(item))
 
     def _drop_part(self, item: ErrorDetails, items: Sequence[ErrorDetails]) -> None:
         if len(item["loc"]) < 2 or item["loc"][0] not in _SECTIONS:
@@ -185,9 +183,7 @@ class _Repair:
     def _forget(self, section: str, name: object, part: Any, why: str) -> None:
         if section == "flags" and isinstance(name, str):
             self.malformed[name] = why
-        if (
-            section == "holdouts"
-        ):  # better out of an experiment for want of a holdout than in it in spite of one
+        if section == "holdouts":  # without it, nobody would be held out
             held = part.get("experiments") if isinstance(part, dict) else None
             for experiment in held if isinstance(held, list) else []:
                 self.broken[Part("experiments", str(experiment))] = why
@@ -207,15 +203,14 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _drop(raw: Any, keys: list[str | int]) -> bool:
-    """Take a field out; False where there is none of that name."""
+def _drop(raw: Any, keys: list[str | int]) -> None:
     *path, last = keys
     for key in path:
         try:
             raw = raw[key]
         except (KeyError, IndexError):
-            return True  # went with a part that was dropped
-    return raw.pop(last, raw) is not raw
+            return  # went with a part that was dropped
+    raw.pop(last, None)
 
 
 # -- telling people ---------------------------------------------------------------------------------------
@@ -223,9 +218,12 @@ def _drop(raw: Any, keys: list[str | int]) -> bool:
 
 def _keys(item: ErrorDetails) -> list[str | int]:
     """The place in the document, without the marks by which pydantic tells the forms of a value apart."""
+    if not item["loc"]:
+        return []
     *path, last = item["loc"]
     keys = [part for index, part in enumerate(path) if index < 2 or part not in MARKS]
-    return keys if last == "[key]" or (last in MARKS and item["type"] != "extra_forbidden") else [*keys, last]
+    named = item["type"] == "extra_forbidden" or (last not in MARKS and last != "[key]")
+    return [*keys, last] if named else keys
 
 
 def _path(keys: list[str | int]) -> str:

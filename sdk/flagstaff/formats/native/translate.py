@@ -178,7 +178,7 @@ def _condition(node: model.Condition) -> Condition:
             return _prerequisite(node)
         case model.DrawCondition():
             return Drawn(Share(Bucket(node.bucket.salt, _path(node.bucket.unit)), _ranges(node.in_)))
-        case model.TimeCondition():
+        case _:
             start, end = node.time.start, node.time.end
             return Between(_seconds(start) if start else None, _seconds(end) if end else None)
 
