@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class Stage:
         begun = time.monotonic()
         client = client_for(self.part("heir"))
         try:
-            until(lambda: self._all_there() and not self.left(), quietly=True)
+            until(lambda: not self.left() and self._all_there(), 5 * PATIENCE, quietly=True)
         finally:
             client.close(10)
         return time.monotonic() - begun
@@ -120,7 +120,9 @@ class Stage:
 
     def left(self) -> list[Path]:
         """Segments with something in them."""
-        return [path for path in self.directory.rglob("*.events") if _size(path)]
+        while True:
+            with suppress(FileNotFoundError):  # a directory that was removed while we looked
+                return [path for path in self.directory.rglob("*.events") if path.stat().st_size]
 
     @property
     def lost(self) -> int:
@@ -138,13 +140,6 @@ class Stage:
             process.communicate()
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # in this very moment
-        return 0
-
-
 def always(behaviour: str) -> Callable[[int], str]:
     """What a collector is told to do with every batch."""
 
@@ -154,15 +149,15 @@ def always(behaviour: str) -> Callable[[int], str]:
     return behave
 
 
-def until(condition: Callable[[], object], *, quietly: bool = False) -> None:
+def until(condition: Callable[[], object], seconds: float = PATIENCE, *, quietly: bool = False) -> None:
     """Wait for something; fail, or go on quietly, when it does not come true."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             if quietly:
                 return
             raise AssertionError("it never came true")
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -18,11 +18,11 @@ from pydantic import (
     Discriminator,
     Field,
     PlainSerializer,
-    PlainValidator,
     StringConstraints,
     Tag,
     WithJsonSchema,
 )
+from pydantic_core import PydanticSerializationUnexpectedValue
 
 from flagstaff.core.conditions import parse_instant
 
@@ -83,6 +83,12 @@ def briefly(percent: float) -> int | float:
     return int(percent) if percent.is_integer() else percent
 
 
+def _printed(percent: Any) -> int | float:
+    if not isinstance(percent, float):
+        raise PydanticSerializationUnexpectedValue("no percentage")  # the other form has its own serializer
+    return briefly(percent)
+
+
 def _is_instant(text: str) -> str:
     if parse_instant(text) is None:
         raise ValueError(f"must be a point in time with a zone, such as 2026-01-31T09:00:00Z, not {text!r}")
@@ -94,7 +100,7 @@ Name: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
 Percent: TypeAlias = Annotated[
-    float, Field(ge=0, le=100), AfterValidator(_percent), PlainSerializer(briefly, when_used="json")
+    float, Field(ge=0, le=100), AfterValidator(_percent), PlainSerializer(_printed, when_used="json")
 ]
 Instant: TypeAlias = Annotated[
     str, AfterValidator(_is_instant), Field(json_schema_extra={"format": "date-time"})
@@ -173,9 +179,7 @@ def _plain_scalar(value: Any) -> Any:
 
 
 Scalar: TypeAlias = Annotated[
-    str | int | float | bool,
-    PlainValidator(_plain_scalar),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+    Any, AfterValidator(_plain_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 
 Path: TypeAlias = Annotated[
