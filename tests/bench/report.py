@@ -24,29 +24,23 @@ def write(figures: Figures, directory: Path) -> None:
 
 
 def table(figures: Figures) -> str:
-    """All tables, the most telling first."""
-    parts = [
-        "# The benchmark's last run\n",
-        _about(figures),
-        "## One evaluation\n",
-        _versus(figures),
-        "## Everybody\n\nNanoseconds for one evaluation, median of the turns. *Built*: context included.\n",
-        _everybody(figures),
-        "## Rules and programs\n",
-        _alone(figures, _PROGRAMS),
-        "## While something happens\n",
-        _alone(figures, _MEANWHILE),
-        _delivered(figures),
-        "## Floors\n\nWhat nothing written in Python can go below, measured in the same turns.\n",
-        _floors(figures),
-    ]
-    return "\n".join(part for part in parts if part)
+    """All tables, the most telling first; a section of which nothing was measured is left out."""
+    sections = {
+        "## One evaluation\n": _versus(figures),
+        "## Everybody\n\nNanoseconds for one evaluation, median of the turns. "
+        "*Built*: context included.\n": _everybody(figures),
+        "## Rules and programs\n": _alone(figures, _PROGRAMS),
+        "## While something happens\n": _alone(figures, _MEANWHILE) + _delivered(figures),
+        "## Floors\n\nWhat nothing written in Python can go below, in the same turns.\n": _floors(figures),
+    }
+    told = (f"{head}\n{body}" for head, body in sections.items() if body)
+    return "\n".join(("# Benchmark\n", _about(figures), *told))
 
 
 def _about(figures: Figures) -> str:
     it = figures["machine"]
     return (
-        f"Written by `make bench` on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. "
+        f"Measured on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. "
         f"{figures['rounds']} rounds in which everybody takes a turn. The floors, the same work every time, "
         f"lay {drift(figures['floors']):.0%} apart between the quartiles: smaller differences say nothing.\n"
     )
@@ -132,7 +126,7 @@ def _delivered(figures: Figures) -> str:
     if found is None:
         return ""
     return (
-        f"Into the development server: {found['events']:,.0f} exposures by one process, recorded at "
+        f"\nInto the development server: {found['events']:,.0f} exposures by one process, recorded at "
         f"{found['events'] / found['recording']:,.0f} a second, delivered at "
         f"{found['events'] / found['seconds']:,.0f} a second; {found['stored']:,.0f} were stored, "
         f"{found['lost']:,.0f} lost.\n"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flagstaff.core import compiler
+from flagstaff.core import source
 from flagstaff.core.buckets import draw
 from flagstaff.core.compiler import lookup
 from flagstaff.core.context import Context
@@ -39,13 +39,13 @@ WORDS = {
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The text of every function that is compiled from now on."""
     texts: list[str] = []
-    factory = compiler._factory
+    factory = source._factory
 
     def remember(text: str) -> Any:
         texts.append(text)
         return factory(text)
 
-    monkeypatch.setattr(compiler, "_factory", remember)
+    monkeypatch.setattr(source, "_factory", remember)
     return texts
 
 

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 from .buckets import BUCKETS, bucket, hash32, unit_text
-from .compiler import Draw, Source, lookup
+from .compiler import Draw, lookup
 from .context import Context
 from .decision import Decision, own
 from .rules import Arm, Between, Leaf, Rule, Share
+from .source import Source
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
 
