@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+
+from tests.conformance import suite_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +36,16 @@ def _own_environment(_state_root: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of each published suite were run, and what became of them."""
+    counts = Counter(
+        (suite, outcome)
+        for outcome in ("passed", "failed", "skipped", "xfailed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if (suite := suite_of(report.nodeid)) is not None
+    )
+    for suite in sorted({suite for suite, _ in counts}):
+        figures = ", ".join(f"{count} {outcome}" for (of, outcome), count in counts.items() if of == suite)
+        terminalreporter.write_line(f"conformance: {suite}: {figures}")
