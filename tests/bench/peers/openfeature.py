@@ -96,7 +96,7 @@ class Adapter(Client):
 def _hook() -> Any:
     from openfeature.hook import Hook
 
-    class Counting(Hook):  # type: ignore[misc]
+    class Counting(Hook):
         seen = 0
 
         def after(self, hook_context: Any, details: Any, hints: Mapping[Any, Any]) -> None:  # noqa: ARG002
