@@ -87,6 +87,8 @@ class AsyncClient(Shell):
         What could not be delivered waits on disk for the next process, or, with the durability "memory", is
         counted in ``stats()`` under ``shutdown``. Closing twice does nothing.
         """
+        import asyncio
+
         if self._closed:
             return
         self._closed = True
@@ -94,6 +96,7 @@ class AsyncClient(Shell):
         await self._deliver(timeout)
         for driver in self._drivers:
             await driver.stop(max(0.0, deadline - self._clock.monotonic()))
+        await asyncio.to_thread(self._let_go)
         if self._outlet is not None:
             self._outlet.close()
         await self._http.close()

@@ -94,6 +94,7 @@ class Client(Shell):
         for worker in (self._rules_worker, self._events_worker):
             if worker is not None:
                 worker.stop(max(0.0, deadline - self._clock.monotonic()))
+        self._let_go()
         if self._outlet is not None:
             self._outlet.close()
         self._http.close()

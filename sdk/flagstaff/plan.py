@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagstaff.runtime.clock import Clock
     from flagstaff.settings import Secret
     from flagstaff.sources import Source
+    from flagstaff.sources.store import RulesStore
 
 __all__ = ["Plan", "document_source", "file_source"]
 
@@ -69,15 +70,27 @@ class Plan:
     def _server_source(self, url: str, format: str) -> Source:  # noqa: A002
         from flagstaff.formats import check_format
         from flagstaff.sources.http import HttpSource
+        from flagstaff.sources.last_known_good import LastKnownGood
 
-        return HttpSource(
+        check_format(format)
+        polling = HttpSource(
             url,
             key=self.settings.key,
             http=self.http,
-            format=check_format(format),
+            format=format,
             clock=self.clock,
             interval=self.settings.poll_interval,
         )
+        return LastKnownGood(polling, self._store(url, format), format=format, clock=self.clock)
+
+    def _store(self, url: str, format: str) -> RulesStore:  # noqa: A002
+        """Where rules are kept: those of each server, key and format by themselves."""
+        from pathlib import Path
+
+        from flagstaff.sources.store import RulesStore
+
+        directory = Path(self.settings.directory).absolute() / "rules"
+        return RulesStore(directory, f"{format}\0{url}\0{self.settings.revealed_key}")
 
     def _outlet(self, destination: str | Sink | None) -> Outlet | None:
         if destination is None:
@@ -118,12 +131,11 @@ class Plan:
         from flagstaff.events.disk import DiskSpool
 
         settings = self.settings
-        key = "" if settings.key is None else settings.key.reveal()
         kind = type(destination)
         name = destination if isinstance(destination, str) else f"{kind.__module__}.{kind.__qualname__}"
         # Absolute: the program may go to another working directory, and its heir come from one.
         directory = Path(settings.directory).absolute()
-        root = directory / "spool" / sha256(f"{name}\0{key}".encode()).hexdigest()[:16]
+        root = directory / "spool" / sha256(f"{name}\0{settings.revealed_key}".encode()).hexdigest()[:16]
         return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=durability == "disk")
 
     def _posting(self, url: str) -> Transport[Any]:

@@ -64,7 +64,7 @@ class Settings:
     ``spool_quota``
         Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
     ``directory``
-        Where events are kept, by default the user's state directory. ``FLAGSTAFF_DIR``.
+        Where events and rules are kept, by default the user's state directory. ``FLAGSTAFF_DIR``.
     """
 
     __slots__ = (
@@ -98,6 +98,11 @@ class Settings:
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
         self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
+
+    @property
+    def revealed_key(self) -> str:
+        """The key's text, empty where there is none."""
+        return "" if self.key is None else self.key.reveal()
 
     def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
         setting, value = name, given

@@ -131,7 +131,8 @@ class Shell(Flags):
         ``spool_quota``
             Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
         ``directory``
-            Where they are kept; by default below the user's state directory. ``FLAGSTAFF_DIR``.
+            Where events and the last good rules are kept; by default the user's state directory.
+            ``FLAGSTAFF_DIR``.
         ``format``
             Which dialect the rules are written in: native, or auto.
         ``http_client``
@@ -249,6 +250,14 @@ class Shell(Flags):
         """Tell those who wait that rules arrived or events left."""
         raise NotImplementedError
 
+    def _let_go(self) -> None:
+        """Have the source keep and close what it has open; nothing drives it any more."""
+        if hasattr(self._source, "close"):
+            try:
+                self._source.close()
+            except Exception as error:  # noqa: BLE001 - a source may be the host's; closing must go on
+                _log("closing the source raised %s", type(error).__name__)
+
     # -- rules come in --------------------------------------------------------------------------------
 
     def _arrive(self, loaded: Loaded) -> None:
@@ -332,6 +341,7 @@ class Shell(Flags):
         """How the client is: whether it has rules, how old they are, and what is wrong."""
         loaded, outlet, source = self._loaded, self._outlet, self._source
         faults = [fault for fault in (source.fault, outlet.fault if outlet else None) if fault]
+        faults += getattr(source, "notes", ())
         state = "NOT_READY" if loaded is None else "READY" if source.fault is None else "STALE"
         return Status(
             state=state,

@@ -292,6 +292,11 @@ def scripted() -> Iterator[Server]:
         yield server
 
 
+def stack(url: str, interval: str) -> str:
+    """How a client describes the rules of a server, with the directory of the test's own."""
+    return f"poll({url}, {interval} s) -> last-known-good({os.environ['FLAGSTAFF_DIR']}/rules)"
+
+
 # -- processes -----------------------------------------------------------------------------------------
 
 

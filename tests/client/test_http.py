@@ -9,7 +9,18 @@ import pytest
 
 from flagstaff import Context, Reason
 from flagstaff.shell import Shell
-from tests.client.lab import Driver, Maker, Server, document, encoded, eventually, numbered, scripted, tagged
+from tests.client.lab import (
+    Driver,
+    Maker,
+    Server,
+    document,
+    encoded,
+    eventually,
+    numbered,
+    scripted,
+    stack,
+    tagged,
+)
 from tests.net.badserver import answer, cut, hang
 
 FAST = {"poll_interval": 0.1, "events": None}
@@ -32,11 +43,10 @@ def driver(server: Server, make: Maker) -> Driver:
 
 def test_rules_are_fetched_from_a_server(driver: Driver, server: Server) -> None:
     status = driver.flags.status()
-    host = server.url.removeprefix("http://")
 
     assert revision(driver.flags) == 1
     assert (status.state, status.revision, status.flags, status.problems) == ("READY", 1, 5, ())
-    assert status.source == f"http {host}, polled every 0.1 s"
+    assert status.source == stack(server.url, "0.1")
     assert status.to_dict() == {
         "state": "READY",
         "source": status.source,
@@ -143,7 +153,7 @@ def test_a_client_gets_ready_when_a_server_that_refused_its_key_takes_it(
     assert driver.flags.status().state == "NOT_READY"
     assert not driver.flags.status().ready
     assert driver.flags.status().age is None
-    assert str(driver.flags.status()).startswith(f"NOT_READY: 0 flags from http {host}")
+    assert str(driver.flags.status()).startswith(f"NOT_READY: 0 flags from {stack(server.url, '0.1')}")
 
     server.rules = tagged(numbered(1), '"1"')
 

@@ -10,7 +10,7 @@ import pytest
 
 from flagstaff import AsyncClient, Client, ConfigError, Secret
 from flagstaff.shell import Shell
-from tests.client.lab import Basket, Maker, Server, document, eventually, tagged
+from tests.client.lab import Basket, Maker, Server, document, eventually, stack, tagged
 
 URL = "http://127.0.0.1:1"
 
@@ -152,7 +152,7 @@ def test_the_environment_does_where_keywords_are_left_out(
     driver.flags.track("order-placed")
     eventually(lambda: server.posts)  # by itself, after the variable's interval
     assert {visit.header("authorization") for visit in server.visits} == {"Bearer sdk-1"}
-    assert "polled every 12.5 s" in driver.flags.describe()
+    assert stack(server.url, "12.5") in driver.flags.describe()
 
 
 def test_a_keyword_is_stronger_than_its_variable(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_keyword_is_stronger_than_its_variable(make: Maker, monkeypatch: pytes
 
     flags = make(URL, poll_interval=60, events="http://127.0.0.1:4/collector/").flags
 
-    assert flags.describe() == "rules: http 127.0.0.1:1, polled every 60 s\nevents: http 127.0.0.1:4"
+    assert flags.describe() == f"rules: {stack(URL, '60')}\nevents: http 127.0.0.1:4"
 
 
 def test_an_empty_variable_is_none(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_an_empty_variable_is_none(make: Maker, monkeypatch: pytest.MonkeyPatch)
 
     flags = make(URL, key="").flags
 
-    assert flags.describe() == "rules: http 127.0.0.1:1, polled every 30 s\nevents: http 127.0.0.1:1"
+    assert flags.describe() == f"rules: {stack(URL, '30')}\nevents: http 127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_file_and_a_document_need_no_address_and_use_none(
 def test_an_address_may_have_a_path_and_a_port(make: Maker) -> None:
     flags: Shell = make("https://[::1]:8443/flags/", events=None).flags
 
-    assert flags.status().source == "http [::1]:8443, polled every 30 s"
+    assert flags.status().source == stack("https://[::1]:8443", "30")
 
 
 # -- where events are kept -----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flagstaff.settings import Secret
     from flagstaff.sources.source import Publish
 
-__all__ = ["Fetched", "HttpSource", "rules_address"]
+__all__ = ["MAX_BYTES", "Fetched", "HttpSource", "Received", "origin", "rules_address"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest document that is read, in bytes once decompressed."""
@@ -40,6 +40,18 @@ class Fetched(NamedTuple):
 
     response: Response
     loaded: Loaded | None
+
+
+class Received(NamedTuple):
+    """What rules were made of."""
+
+    body: bytes
+    etag: str | None
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address, fit to be shown."""
+    return f"{url.partition(':')[0]}://{host_of(url)}"
 
 
 def rules_address(url: str) -> str:
@@ -78,13 +90,29 @@ class HttpSource:
         self._due = 0.0
         self._etag: str | None = None
         self._current: Loaded | None = None
+        self._kept: Loaded | None = None
+        self._received: Received | None = None
 
     def describe(self) -> str:
-        return f"http {host_of(self._address)}, polled every {self._interval:g} s"
+        return f"poll({origin(self._address)}, {self._interval:g} s)"
 
     def attach(self, publish: Publish) -> Machine[Any, Any]:
         self._publish = publish
         return self
+
+    def resume(self, loaded: Loaded, etag: str | None) -> None:
+        """Begin with what an earlier process had from here: it need not be sent again."""
+        self._current = self._kept = loaded
+        self._etag = etag
+
+    def ask_again(self) -> None:
+        """Have the whole document sent with the next poll, changed or not."""
+        self._etag = None
+
+    def take_received(self) -> Received | None:
+        """What the rules that were published last were made of; once."""
+        received, self._received = self._received, None
+        return received
 
     def prepare(self) -> None:
         import email.utils  # noqa: F401
@@ -148,16 +176,23 @@ class HttpSource:
             self._failed(refusal, now, None)
             return
         self._etag = _usable_etag(response)
-        self._current = loaded
+        self._current, self._kept = loaded, None
+        self._received = Received(response.body, self._etag)
         self._succeeded(now)
         self._publish(loaded)
 
     def _refusal(self, loaded: Loaded) -> str | None:
-        """Why rules that can be read are not to be adopted."""
+        """Why rules that can be read are not to be adopted.
+
+        Whose rules they must be is known from the first answer in this process, not from an earlier one: a
+        key may have been moved, and a server on this port may be another one than yesterday.
+        """
         if self._current is None:
             return None
         old, new = self._current.rules, loaded.rules
         if (old.project, old.environment) != (new.project, new.environment):
+            if self._current is self._kept:
+                return None
             ours, theirs = f"{old.project}/{old.environment}", f"{new.project}/{new.environment}"
             return f"the server sent the rules of {theirs}, not of {ours}"
         if old.revision is not None and new.revision is not None and new.revision < old.revision:

@@ -21,12 +21,20 @@ __all__ = ["Publish", "Source"]
 class Source(Protocol):
     """A place that rules come from.
 
-    ``fault`` is a sentence about what is wrong now, or None; ``checked`` the monotonic time, in seconds, at
-    which the rules were last known to be current, or None.
+    One that holds on to something may have a method ``close``, which is called when its client is closed and
+    nothing drives its machine any more; and one that has more to say about itself, ``notes``: sentences about
+    what is wrong and yet leaves the rules current.
     """
 
-    fault: str | None
-    checked: float | None
+    @property
+    def fault(self) -> str | None:
+        """A sentence about what is wrong now, or None."""
+        ...
+
+    @property
+    def checked(self) -> float | None:
+        """The monotonic time, in seconds, at which the rules were last known to be current, or None."""
+        ...
 
     def describe(self) -> str:
         """One line for people, without secrets."""
