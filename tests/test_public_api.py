@@ -29,6 +29,7 @@ PUBLIC = [
     "ServeError",
     "Sink",
     "Status",
+    "TokenOverride",
 ]
 
 REASONS = [

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .admission import TokenOverride as TokenOverride
     from .aio import AsyncClient as AsyncClient
     from .client import Client as Client
     from .core.context import Context as Context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .events.transport import Sink as Sink
     from .flags import BoundFlags as BoundFlags
     from .settings import Secret as Secret
-    from .shell import Status as Status
+    from .status import Status as Status
 
     __version__: str
 
@@ -49,7 +50,8 @@ _HOMES = {
     "Secret": "settings",
     "ServeError": "errors",
     "Sink": "events.transport",
-    "Status": "shell",
+    "Status": "status",
+    "TokenOverride": "admission",
 }
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "ServeError",
     "Sink",
     "Status",
+    "TokenOverride",
 ]
 
 

@@ -52,6 +52,11 @@ class AsyncClient(Shell):
             outlet.wanted = self._sender.wake
             outlet.progressed = self._notify
 
+    def _watch(self, machine: Machine[Any, Any]) -> None:
+        from flagstaff.runtime.task import TaskDriver
+
+        self._drivers.append(TaskDriver(machine, "flagstaff-overrides", self._clock))
+
     # -- waiting --------------------------------------------------------------------------------------
 
     async def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The synchronous client: its machines are driven by at most two threads."""
+"""The synchronous client: its machines are driven by two threads, and one more for a file of overrides."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Client(Shell):
         self._orphaned = False
         self._rules_worker: Worker | None = None
         self._events_worker: Worker | None = None
+        self._overrides_worker: Worker | None = None
         return Http(http_client)
 
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
@@ -57,6 +58,12 @@ class Client(Shell):
             outlet.progressed = self._notify
             if outlet.durable:  # a dead process may have left events behind
                 self._events_worker.start()
+
+    def _watch(self, machine: Machine[Any, Any]) -> None:
+        from flagstaff.runtime.worker import Worker
+
+        self._overrides_worker = Worker(machine, "flagstaff-overrides", self._clock, self._forked)
+        self._overrides_worker.start()
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -91,7 +98,7 @@ class Client(Shell):
         self._closed = True
         deadline = self._clock.monotonic() + timeout
         self._deliver(timeout)
-        for worker in (self._rules_worker, self._events_worker):
+        for worker in (self._rules_worker, self._events_worker, self._overrides_worker):
             if worker is not None:
                 worker.stop(max(0.0, deadline - self._clock.monotonic()))
         self._let_go()
@@ -126,8 +133,9 @@ class Client(Shell):
     def _attend(self) -> None:
         if self._orphaned:
             self._orphaned = False
-            if self._rules_worker is not None and not self._closed:
-                self._rules_worker.start()
+            for worker in (self._rules_worker, self._overrides_worker):
+                if worker is not None and not self._closed:
+                    worker.start()
 
     def _forked(self) -> None:
         """In a child: the parent's events are its own, and the next evaluation starts our threads."""
@@ -143,5 +151,5 @@ class Client(Shell):
         self._adopt(self._table.snapshot)
 
     def _driver_faults(self) -> list[str]:
-        workers = (self._rules_worker, self._events_worker)
+        workers = (self._rules_worker, self._events_worker, self._overrides_worker)
         return [worker.fault for worker in workers if worker is not None and worker.fault is not None]

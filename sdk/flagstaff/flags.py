@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from .core.context import ANONYMOUS, Context
 from .core.decision import Decision, Reason, fresh
 from .errors import OverrideError
-from .overrides import Forced, Overrides
+from .overrides import OVERRIDE, Forced, Overrides
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .core.evaluate import Snapshot
     from .core.explain import Explanation
-    from .overrides.ladder import Wanted
+    from .overrides.ladder import Frame, Wanted
 
     T = TypeVar("T")
 __all__ = ["BoundFlags", "Flags"]
@@ -173,14 +173,19 @@ class Flags:
         """
         wanted = {**(overrides or {}), **named}
         self._check_overrides(wanted)
-        table = self._table
-        frame = self._overrides.push(wanted)
-        for flag in wanted:
-            self._withdraw(table, flag)
+        frame = self._force(wanted)
         try:
             yield
         finally:
             self._overrides.pop(frame)
+
+    def _force(self, wanted: Mapping[str, Wanted], rung: str = OVERRIDE, token: str | None = None) -> Frame:
+        """Put overrides in force here, until the frame is popped."""
+        table = self._table
+        frame = self._overrides.push(wanted, rung, token)
+        for flag in wanted:
+            self._withdraw(table, flag)
+        return frame
 
     # -- off the beaten track ------------------------------------------------------------------------
 

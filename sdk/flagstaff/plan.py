@@ -10,7 +10,7 @@ from flagstaff.settings import Settings, base_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import EllipsisType
     from typing import Any
 
@@ -47,6 +47,8 @@ class Plan:
         durability: str | None,
         spool_quota: int | None,
         directory: str | os.PathLike[str] | None,
+        override_secret: str | Secret | Sequence[str | Secret] | None,
+        override_audience: str | None,
         format: str,  # noqa: A002
         clock: Clock | None,
         http: Http | AsyncHttp,
@@ -61,6 +63,8 @@ class Plan:
             durability=durability,
             spool_quota=spool_quota,
             directory=directory,
+            override_secret=override_secret,
+            override_audience=override_audience,
         )
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)

@@ -8,7 +8,7 @@ from .errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 __all__ = ["Secret", "Settings", "base_url"]
@@ -18,6 +18,7 @@ DURABILITIES = ("memory", "process", "disk")
 
 _QUOTA = 64 * 1024 * 1024  # bytes
 _LEAST_QUOTA = 1024 * 1024  # bytes: one segment
+_SHORTEST_SECRET = 32  # characters: 128 bits, even in hexadecimal
 
 
 class Secret:
@@ -65,6 +66,11 @@ class Settings:
         Bytes of events kept on disk, 64 MiB. ``FLAGSTAFF_SPOOL_QUOTA``.
     ``directory``
         Where events and rules are kept, by default the user's state directory. ``FLAGSTAFF_DIR``.
+    ``override_secret``
+        What override tokens are signed with: one secret or several (as text, with commas between them), of
+        which the first signs; none, and no token is accepted. ``FLAGSTAFF_OVERRIDE_SECRET``.
+    ``override_audience``
+        Whom a token must be meant for, such as "shop/staging". ``FLAGSTAFF_OVERRIDE_AUDIENCE``.
     """
 
     __slots__ = (
@@ -73,6 +79,8 @@ class Settings:
         "environ",
         "flush_interval",
         "key",
+        "override_audience",
+        "override_secrets",
         "poll_interval",
         "spool_quota",
     )
@@ -87,6 +95,8 @@ class Settings:
         durability: str | None = None,
         spool_quota: int | None = None,
         directory: str | os.PathLike[str] | None = None,
+        override_secret: str | Secret | Sequence[str | Secret] | None = None,
+        override_audience: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -98,6 +108,8 @@ class Settings:
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
         self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
+        self.override_secrets: tuple[Secret, ...] = self._override_secrets(override_secret)
+        self.override_audience: str = self._override_audience(override_audience)
 
     @property
     def revealed_key(self) -> str:
@@ -143,6 +155,29 @@ class Settings:
             raise ConfigError("directory", f"must be a path, not {type(given).__name__}")
         return os.fspath(given)
 
+    def _override_secrets(self, given: Any) -> tuple[Secret, ...]:
+        setting = "override_secret"
+        if given is None:
+            setting = "FLAGSTAFF_OVERRIDE_SECRET"
+            given = self.environ.get(setting, "")
+        several = given if isinstance(given, list | tuple) else [given]
+        texts = [each.reveal() if isinstance(each, Secret) else each for each in several]
+        if not all(isinstance(text, str) for text in texts):
+            raise ConfigError(setting, "must be text, or a list of texts of which the first signs")
+        found = [text.strip() for text in ",".join(texts).split(",") if text.strip()]
+        for text in found:
+            _check_secret(setting, text)
+        return tuple(map(Secret, found))
+
+    def _override_audience(self, given: Any) -> str:
+        setting, value = "override_audience", given
+        if given is None:
+            setting = "FLAGSTAFF_OVERRIDE_AUDIENCE"
+            value = self.environ.get(setting, "")
+        if not isinstance(value, str) or len(value) > 200:
+            raise ConfigError(setting, 'must be a text of at most 200 characters, such as "shop/staging"')
+        return value
+
     def _state_directory(self) -> str:
         """Where the XDG Base Directory Specification puts state; without a home, among temporary files."""
         from pathlib import Path
@@ -180,6 +215,18 @@ def _key(given: str | Secret | None) -> Secret | None:
             "key", "must be printable ASCII without blanks; check for a stray line end or quote"
         )
     return Secret(text)
+
+
+def _check_secret(setting: str, text: str) -> None:
+    """ConfigError for a secret that could be guessed. Its text never gets into the message."""
+    if len(text) < _SHORTEST_SECRET:
+        raise ConfigError(
+            setting,
+            f"a secret must have at least {_SHORTEST_SECRET} characters; make one with"
+            ' python -c "import secrets; print(secrets.token_urlsafe(32))"',
+        )
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigError(setting, "a secret must be printable ASCII without blanks or commas")
 
 
 def base_url(setting: str, given: object) -> str:

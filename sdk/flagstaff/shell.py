@@ -6,16 +6,18 @@ clients drive its machines, one on threads, the other in tasks.
 
 from __future__ import annotations
 
+from flagstaff.admission import Admission, TokenOverride
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
 from flagstaff.overrides import Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
+from flagstaff.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import EllipsisType
     from typing import Any, Self
 
@@ -23,70 +25,16 @@ if TYPE_CHECKING:
     from flagstaff.events.transport import Sink
     from flagstaff.formats.native import Loaded
     from flagstaff.net.http import AsyncHttp, Http
+    from flagstaff.overrides.file import OverridesFile
     from flagstaff.runtime.clock import Clock
     from flagstaff.runtime.machine import Machine
     from flagstaff.settings import Secret
     from flagstaff.sources import Source
 
-__all__ = ["Shell", "Status"]
+__all__ = ["Shell"]
 
 _OVERRIDES = "FLAGSTAFF_OVERRIDES"
-
-
-class Status:
-    """How a client is, at one moment.
-
-    ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm
-    them now).
-    ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for
-    people: empty when all is well. ``str()`` of it is readable, ``to_dict()`` is for machines.
-    """
-
-    __slots__ = ("age", "flags", "pending", "problems", "revision", "source", "state")
-
-    state: str
-    source: str
-    revision: int | None
-    flags: int
-    age: float | None
-    pending: int
-    problems: tuple[str, ...]
-
-    def __init__(
-        self,
-        *,
-        state: str,
-        source: str,
-        revision: int | None,
-        flags: int,
-        age: float | None,
-        pending: int,
-        problems: tuple[str, ...],
-    ) -> None:
-        self.state = state
-        self.source = source
-        self.revision = revision
-        self.flags = flags
-        self.age = age
-        self.pending = pending
-        self.problems = problems
-
-    @property
-    def ready(self) -> bool:
-        """Whether there are rules to decide by."""
-        return self.state != "NOT_READY"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"problems": list(self.problems)}
-
-    def __str__(self) -> str:
-        age = "" if self.age is None else f", confirmed {self.age:.0f} s ago"
-        head = f"{self.state}: {self.flags} flags from {self.source}{age}; {self.pending} events pending"
-        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
-
-    def __repr__(self) -> str:
-        return f"<Status {self.state}, {len(self.problems)} problems>"
+_OVERRIDES_FILE = "FLAGSTAFF_OVERRIDES_FILE"
 
 
 class Shell(Flags):
@@ -103,6 +51,8 @@ class Shell(Flags):
         durability: str | None = None,
         spool_quota: int | None = None,
         directory: str | os.PathLike[str] | None = None,
+        override_secret: str | Secret | Sequence[str | Secret] | None = None,
+        override_audience: str | None = None,
         format: str = "native",  # noqa: A002 - what everybody calls it
         http_client: Any = None,
         clock: Clock | None = None,
@@ -133,6 +83,12 @@ class Shell(Flags):
         ``directory``
             Where events and the last good rules are kept; by default the user's state directory.
             ``FLAGSTAFF_DIR``.
+        ``override_secret``
+            What override tokens are signed with, one or several of at least 32 characters, of which the
+            first signs. Left out, no token is accepted. ``FLAGSTAFF_OVERRIDE_SECRET``.
+        ``override_audience``
+            Whom a token must be meant for, such as "shop/staging"; left out, for nobody in particular.
+            ``FLAGSTAFF_OVERRIDE_AUDIENCE``.
         ``format``
             Which dialect the rules are written in: native, or auto.
         ``http_client``
@@ -150,6 +106,8 @@ class Shell(Flags):
             durability=durability,
             spool_quota=spool_quota,
             directory=directory,
+            override_secret=override_secret,
+            override_audience=override_audience,
             format=format,
             clock=clock,
             http=self._open(http_client),
@@ -159,6 +117,9 @@ class Shell(Flags):
 
         forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
         super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
+        self._admission = Admission(
+            self, plan.settings.override_secrets, plan.settings.override_audience, plan.clock
+        )
         self._clock = plan.clock
         self._http = plan.http
         self._source = plan.source
@@ -167,6 +128,10 @@ class Shell(Flags):
         self._loaded: Loaded | None = None
         self._problems: tuple[str, ...] = ()
         self._listeners: dict[object, Callable[[frozenset[str]], None]] = {}
+        self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
+        if self._overrides_file is not None:
+            self._overrides_file.attach(self._force_by_file)
+            self._watch(self._overrides_file)
         self._drive(plan.source.attach(self._arrive))
 
     @classmethod
@@ -181,6 +146,8 @@ class Shell(Flags):
         durability: str | None = None,
         spool_quota: int | None = None,
         directory: str | os.PathLike[str] | None = None,
+        override_secret: str | Secret | Sequence[str | Secret] | None = None,
+        override_audience: str | None = None,
         format: str = "native",  # noqa: A002
         http_client: Any = None,
         clock: Clock | None = None,
@@ -200,6 +167,8 @@ class Shell(Flags):
             durability=durability,
             spool_quota=spool_quota,
             directory=directory,
+            override_secret=override_secret,
+            override_audience=override_audience,
             http_client=http_client,
             clock=clock,
         )
@@ -215,6 +184,8 @@ class Shell(Flags):
         durability: str | None = None,
         spool_quota: int | None = None,
         directory: str | os.PathLike[str] | None = None,
+        override_secret: str | Secret | Sequence[str | Secret] | None = None,
+        override_audience: str | None = None,
         format: str = "native",  # noqa: A002
         http_client: Any = None,
         clock: Clock | None = None,
@@ -232,6 +203,8 @@ class Shell(Flags):
             durability=durability,
             spool_quota=spool_quota,
             directory=directory,
+            override_secret=override_secret,
+            override_audience=override_audience,
             http_client=http_client,
             clock=clock,
         )
@@ -244,6 +217,10 @@ class Shell(Flags):
 
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
         """Have the source's machine, if it has one, and the outlet's sender driven. Called last."""
+        raise NotImplementedError
+
+    def _watch(self, machine: Machine[Any, Any]) -> None:
+        """Have one more machine driven, on a thread or in a task of its own. Called before ``_drive``."""
         raise NotImplementedError
 
     def _notify(self) -> None:
@@ -268,21 +245,35 @@ class Shell(Flags):
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
         self._adopt(Snapshot(loaded.rules, self._clock.time))
         before, self._loaded = self._loaded, loaded  # only now: who waits for rules must find them
-        self._problems = (*map(str, loaded.warnings), *self._idle_overrides())
+        self._problems = (
+            *map(str, loaded.warnings),
+            *self._idle_overrides(_OVERRIDES, self._overrides.environment),
+        )
         if self._problems and (before is None or before.warnings != loaded.warnings):
             _log("the rules have problems: %s", "; ".join(self._problems))
         self._tell(before, loaded)
         self._notify()
 
-    def _idle_overrides(self) -> list[str]:
-        """What is wrong with the environment's overrides: they force nothing, and somebody should know."""
+    def _idle_overrides(self, rung: str, overrides: Mapping[str, str | bool]) -> list[str]:
+        """What is wrong with overrides from outside: they force nothing, and somebody should know."""
         problems = []
-        for flag, wanted in self._overrides.environment.items():
+        for flag, wanted in overrides.items():
             try:
-                self._check_overrides({flag: wanted}, _OVERRIDES)
+                self._check_overrides({flag: wanted}, rung)
             except OverrideError as error:
                 problems.append(str(error))
         return problems
+
+    def _force_by_file(self, wanted: Mapping[str, str | bool]) -> None:
+        before, self._overrides.file = self._overrides.file, wanted
+        for flag in {*before, *wanted}:
+            self._withdraw(self._table, flag)
+
+    def _file_problems(self) -> list[str]:
+        file = self._overrides_file
+        if file is None:
+            return []
+        return [*filter(None, [file.fault]), *self._idle_overrides(_OVERRIDES_FILE, file.wanted)]
 
     def _tell(self, before: Loaded | None, after: Loaded) -> None:
         if not self._listeners:
@@ -329,6 +320,26 @@ class Shell(Flags):
         if self._outlet is not None:
             self._outlet.track(event, context, value, properties)
 
+    # -- what requests force --------------------------------------------------------------------------
+
+    @property
+    def accepts_tokens(self) -> bool:
+        """Whether there is an ``override_secret``, without which no override token is accepted."""
+        return self._admission.open
+
+    @property
+    def override_token(self) -> str | None:
+        """The override token that is in force in this thread or task, to hand on with its work; or None."""
+        return self._overrides.token()
+
+    def override_from(self, token: str) -> TokenOverride:
+        """What an override token forces: a ``with`` block puts it in force, in this thread or task only.
+
+        Never raises: a token that is refused forces nothing, says why in ``refused``, and is counted in
+        ``status().refused_overrides``; so is an override in it of a flag or variant that is not there.
+        """
+        return self._admission.admit(token)
+
     # -- how it is ------------------------------------------------------------------------------------
 
     def stats(self) -> Counts:
@@ -350,7 +361,8 @@ class Shell(Flags):
             flags=len(loaded.rules.flags) if loaded else 0,
             age=None if source.checked is None else self._clock.monotonic() - source.checked,
             pending=self.stats()["pending"],
-            problems=(*faults, *self._driver_faults(), *self._problems),
+            problems=(*faults, *self._driver_faults(), *self._problems, *self._file_problems()),
+            refused_overrides=self._admission.refused(),
         )
 
     def _driver_faults(self) -> list[str]:
@@ -364,6 +376,15 @@ class Shell(Flags):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._source.describe()}>"
+
+
+def _overrides_file(path: str | None) -> OverridesFile | None:
+    """The file that forces variants in this process, read. ConfigError."""
+    if not path:
+        return None
+    from flagstaff.overrides.file import OverridesFile
+
+    return OverridesFile(path, _OVERRIDES_FILE)
 
 
 def _log(message: str, *args: object) -> None:

@@ -55,6 +55,7 @@ def test_rules_are_fetched_from_a_server(driver: Driver, server: Server) -> None
         "age": status.age,
         "pending": 0,
         "problems": [],
+        "refused_overrides": {},
     }
     assert 0.0 <= (status.age or 0.0) < 20.0
     assert server.polls[0].path == "/v1/rules"

