@@ -71,7 +71,7 @@ class Flags:
             decision = self._carefully(flag, context, default)
         if decision.experiment is not None and exposure and self._expose is not None:
             self._expose(decision, context)
-        return decision.enabled
+        return decision.enabled or (default is True and decision._defers and decision.variant is None)
 
     if TYPE_CHECKING:
 
@@ -240,6 +240,7 @@ class Flags:
             variant=name,
             reason=Reason.OVERRIDE,
             metadata=metadata,
+            defers=not variant.valued,
         )
         return fresh(decision)
 
@@ -274,7 +275,7 @@ def _not_ready(flag: str, default: Any) -> Decision:
 
 def _typed(decision: Decision, default: Any) -> Decision:
     """The decision if its value is of the default's type, else the default with the reason why."""
-    if decision.variant is None:
+    if decision._defers:
         return decision.replace(value=default)
     if _is_of_type(decision.value, default):
         return decision

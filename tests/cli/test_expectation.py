@@ -14,7 +14,7 @@ from flagstaff import Context
 from flagstaff.cli.expectation import expected_shares
 from flagstaff.cli.worlds import World
 from flagstaff.core.evaluate import Snapshot
-from flagstaff.core.rules import TARGETING_KEY
+from flagstaff.core.rules import TARGETING_KEY, Bucket
 from flagstaff.formats import load
 
 NOW = 1_800_000_000.0  # 2027-01-15
@@ -253,15 +253,15 @@ def test_dividing_a_world_is_arithmetic_on_sets(
     world = World()
 
     for part, wanted in (
-        (world.inside("s", first), within),
-        (world.outside("s", first), everything - within),
+        (world.inside(Bucket("s"), first), within),
+        (world.outside(Bucket("s"), first), everything - within),
     ):
         assert (part is None) == (not wanted)
         if part is None:
             continue
         assert part.weight == pytest.approx(len(wanted) / 100)
-        again = part.inside("s", second)
+        again = part.inside(Bucket("s"), second)
         assert (0 if again is None else again.weight) == pytest.approx(len(wanted & also) / 100)
-        other = part.outside("t", second)
+        other = part.outside(Bucket("t"), second)
         rest = len(wanted) * len(everything - also) / 10_000
         assert (0 if other is None else other.weight) == pytest.approx(rest)

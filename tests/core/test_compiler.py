@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from flagstaff.core import source
 from flagstaff.core.buckets import draw
-from flagstaff.core.compiler import lookup
 from flagstaff.core.context import Context
+from flagstaff.core.dialect import lookup
 from flagstaff.core.evaluate import Snapshot
 from flagstaff.formats import load
 from tests.reference import Reference

@@ -19,8 +19,14 @@ def decision(**changes: Any) -> Decision:
 
 
 EXPOSED = Exposed(
-    flag="cta", experiment="wording", variant="a", path=("user", "id"), rule="0", revision=2
-)  # fmt: skip
+    flag="cta",
+    experiment="wording",
+    variant="a",
+    unit=("user", "id"),
+    unit_type="user.id",
+    rule="0",
+    revision=2,
+)
 
 
 @pytest.mark.parametrize("name", [*Decision.__slots__, "anything"])

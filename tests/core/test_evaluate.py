@@ -168,7 +168,7 @@ def test_only_what_an_experiment_draws_is_measured() -> None:
     drawn = rules.decide("f", Context(None, org="u"))
     assert (drawn.experiment, drawn.variant) == ("e", "a")
     assert drawn._exposed is not None
-    assert (drawn._exposed.unit_type, drawn._exposed.revision, drawn._exposed.path) == ("org", 3, ("org",))
+    assert (drawn._exposed.unit_type, drawn._exposed.revision, drawn._exposed.unit) == ("org", 3, ("org",))
     pinned = rules.decide("f", Context(None, org="tester"))
     assert (pinned.variant, pinned.experiment, pinned._exposed) == ("b", None, None)
 

@@ -11,28 +11,32 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from flagstaff.cli.worlds import World
-from flagstaff.core.buckets import hash32, unit_text
-from flagstaff.core.compiler import lookup
 from flagstaff.core.context import Context
+from flagstaff.core.dialect import lookup, unit_of
 from flagstaff.core.rules import (
+    NEXT,
     TARGETING_KEY,
     AllOf,
     AnyOf,
     Arm,
     Between,
+    Broken,
     Bucket,
     Condition,
     Drawn,
     Experiment,
     InSegment,
+    Known,
     Leaf,
     Not,
     Outcome,
     Prerequisite,
+    Reader,
     Rules,
     Serve,
     Share,
     Split,
+    Subject,
 )
 
 __all__ = ["Shares", "expected_shares", "verdict"]
@@ -46,13 +50,11 @@ _Verdicts: TypeAlias = list[tuple[bool | None, World]]
 _Served: TypeAlias = list[tuple[str | None, World]]
 
 
-class _TooManyWorldsError(Exception):
-    """Working it out would take longer than anybody wants to wait."""
+class _NoArithmeticError(Exception):
+    """It would take longer than anybody wants to wait, or depends on more than shares."""
 
 
-def expected_shares(
-    rules: Rules, key: str, context: Context, unit: tuple[str, ...], now: float
-) -> Shares | None:
+def expected_shares(rules: Rules, key: str, context: Context, unit: Subject, now: float) -> Shares | None:
     """How often a flag serves each variant to contexts like this one; None if it can't be worked out.
 
     ``unit`` is the path whose draws are left open; ``now`` the time, in seconds since the epoch.
@@ -61,7 +63,7 @@ def expected_shares(
     try:
         for variant, world in _Arithmetic(rules, context, unit, now).flag(key, World()):
             shares[variant] = shares.get(variant, 0.0) + world.weight
-    except _TooManyWorldsError:
+    except _NoArithmeticError:
         return None
     return {variant: round(share, 12) for variant, share in shares.items()}  # 0.3 + 0.3 + 0.4 is to be 1
 
@@ -72,7 +74,7 @@ def verdict(leaf: Leaf, context: Context) -> bool | None:
 
 
 class _Arithmetic:
-    def __init__(self, rules: Rules, context: Context, unit: tuple[str, ...], now: float) -> None:
+    def __init__(self, rules: Rules, context: Context, unit: Subject, now: float) -> None:
         self._rules = rules
         self._context = context
         self._unit = unit
@@ -97,6 +99,8 @@ class _Arithmetic:
         if pinned is not None:
             return served + [(pinned, part) for part in worlds]
         for rule in flag.rules:
+            if rule.miss != NEXT:
+                raise _NoArithmeticError
             worlds, others = self._sorted_by(rule.when, worlds)
             for part in worlds:
                 got, passed = self._outcome(rule.outcome, flag.default, part)
@@ -114,18 +118,22 @@ class _Arithmetic:
 
     # -- outcomes ----------------------------------------------------------------------------------
 
-    def _outcome(self, outcome: Outcome, default: str, world: World) -> tuple[_Served, list[World]]:
+    def _outcome(self, outcome: Outcome, default: str | None, world: World) -> tuple[_Served, list[World]]:
         """What is served in which part, and the parts that go on to the next rule."""
         match outcome:
             case Serve(variant, share):
                 inside, outside = self._share(share, world)
                 return [(variant, part) for part in inside], outside
-            case Split(bucket, arms, share):
+            case Split(bucket, arms, share, None):
                 return self._split(bucket, arms, share, world)
             case Experiment():
                 return self._experiment(outcome, default, world)
+            case _:
+                raise _NoArithmeticError
 
-    def _experiment(self, experiment: Experiment, default: str, world: World) -> tuple[_Served, list[World]]:
+    def _experiment(
+        self, experiment: Experiment, default: str | None, world: World
+    ) -> tuple[_Served, list[World]]:
         unit = self._text(experiment.bucket.unit)
         pinned = experiment.pins.get(unit or "")
         if pinned is not None:
@@ -149,12 +157,12 @@ class _Arithmetic:
     ) -> tuple[_Served, list[World]]:
         if not self._text(bucket.unit):
             return [], [world]
-        inside, outside = self._share(share, world)
+        rest, outside = self._share(share, world)
         served: _Served = []
         for arm in arms:
-            taken, _ = self._shares(Share(bucket, ((arm.start, arm.stop),)), inside)
+            taken, rest = self._shares(Share(bucket, ((arm.start, arm.stop),)), rest)
             served += [(arm.variant, part) for part in taken]
-        return served, outside
+        return served, outside + rest
 
     # -- draws -------------------------------------------------------------------------------------
 
@@ -171,21 +179,21 @@ class _Arithmetic:
         unit = self._text(share.bucket.unit)
         if not unit:
             return [], [world]
+        if isinstance(share.bucket.unit, Reader):
+            raise _NoArithmeticError
         if share.bucket.unit != self._unit:
-            hashed = hash32(f"{share.bucket.salt}:{unit}")
-            return ([world], []) if share.includes(hashed, self._now) else ([], [world])
+            return ([world], []) if share.includes(share.bucket.number(unit), self._now) else ([], [world])
         ranges = share.ranges_at(self._now)
-        salt = share.bucket.salt
         self._count()
-        return _there(world.inside(salt, ranges)), _there(world.outside(salt, ranges))
+        return _there(world.inside(share.bucket, ranges)), _there(world.outside(share.bucket, ranges))
 
     def _count(self) -> None:
         self._worlds += 1
         if self._worlds > _MOST_WORLDS:
-            raise _TooManyWorldsError
+            raise _NoArithmeticError
 
-    def _text(self, path: tuple[str, ...]) -> str | None:
-        return unit_text(lookup(self._context, path))
+    def _text(self, path: Subject) -> str | None:
+        return unit_of(self._context, path)
 
     # -- conditions --------------------------------------------------------------------------------
 
@@ -200,6 +208,15 @@ class _Arithmetic:
                 return _negated(self._all([Not(item) for item in items], world))
             case Not(item):
                 return _negated(self._condition(item, world))
+            case Known(item):
+                return [(bool(holds), part) for holds, part in self._condition(item, world)]
+            case _:
+                return self._whole(condition, world)
+
+    def _whole(
+        self, condition: InSegment | Prerequisite | Drawn | Between | Broken, world: World
+    ) -> _Verdicts:
+        match condition:
             case InSegment(name):
                 return self._condition(self._rules.segments[name], world)
             case Prerequisite():
@@ -209,6 +226,8 @@ class _Arithmetic:
             case Between(start, end):
                 since, until = start is None or start <= self._now, end is None or self._now < end
                 return [(since and until, world)]
+            case Broken():
+                raise _NoArithmeticError
 
     def _all(self, items: Iterable[Condition], world: World) -> _Verdicts:
         settled: _Verdicts = []
@@ -230,6 +249,8 @@ class _Arithmetic:
         return [*((True, part) for part in inside), *((False, part) for part in outside)]
 
     def _met(self, wanted: Prerequisite, variant: str | None) -> bool | None:
+        if wanted.that is not None:
+            raise _NoArithmeticError
         if variant is None:
             return None
         if wanted.variants is not None and variant not in wanted.variants:

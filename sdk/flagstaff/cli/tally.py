@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flagstaff.cli.expectation import Shares, expected_shares, verdict
 from flagstaff.cli.walking import flags_behind
-from flagstaff.core.buckets import unit_text
-from flagstaff.core.compiler import lookup
 from flagstaff.core.context import Context
+from flagstaff.core.dialect import unit_of
 from flagstaff.core.rules import (
     TARGETING_KEY,
     Bucket,
@@ -25,6 +24,7 @@ from flagstaff.core.rules import (
     Serve,
     Share,
     Split,
+    Subject,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Tally:
 # -- what a flag asks of a context, but for the draws that are left open -----------------------------
 
 
-def _answers(rules: Rules, key: str, unit: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], _Answer]]:
+def _answers(rules: Rules, key: str, unit: Subject) -> Iterator[tuple[Subject, _Answer]]:
     """Each thing that a flag asks: the path it is found at, and the answer that a context gives."""
     flags, conditions = flags_behind(rules, key)
     for condition in conditions:
@@ -120,11 +120,11 @@ def _buckets(flags: list[Flag], conditions: list[Condition]) -> Iterator[Bucket]
         match outcome:
             case Serve(share=Share(bucket)) | Split(bucket) | Experiment(bucket=bucket):
                 yield bucket
-            case Serve():
+            case _:
                 pass
 
 
-def _pins(flags: list[Flag]) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+def _pins(flags: list[Flag]) -> Iterator[tuple[Subject, Mapping[str, str]]]:
     for flag in flags:
         yield TARGETING_KEY, flag.pins
         for rule in flag.rules:
@@ -132,13 +132,13 @@ def _pins(flags: list[Flag]) -> Iterator[tuple[tuple[str, ...], Mapping[str, str
                 yield rule.outcome.bucket.unit, rule.outcome.pins
 
 
-def _unit(path: tuple[str, ...], context: Context) -> str | None:
-    return unit_text(lookup(context, path))
+def _unit(path: Subject, context: Context) -> str | None:
+    return unit_of(context, path)
 
 
-def _is_unit(path: tuple[str, ...], context: Context) -> bool:
-    return unit_text(lookup(context, path)) is not None
+def _is_unit(path: Subject, context: Context) -> bool:
+    return unit_of(context, path) is not None
 
 
-def _pinned(path: tuple[str, ...], pins: Mapping[str, str], context: Context) -> str | None:
-    return pins.get(unit_text(lookup(context, path)) or "")
+def _pinned(path: Subject, pins: Mapping[str, str], context: Context) -> str | None:
+    return pins.get(unit_of(context, path) or "")

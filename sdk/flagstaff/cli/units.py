@@ -9,6 +9,7 @@ from flagstaff.cli.contexts import context_from, parse_json
 from flagstaff.cli.output import Impossible
 from flagstaff.cli.reading import read_bytes
 from flagstaff.core.context import Context
+from flagstaff.core.rules import Reader, Subject
 
 __all__ = ["Units"]
 
@@ -54,9 +55,9 @@ class Units:
             return (f"user-{number}" for number in range(1, self._lines + 1))
         return self._lines
 
-    def varies(self, path: tuple[str, ...]) -> bool:
-        """Whether what lies at a path may differ from one context to the next."""
-        return not self.alike or path[0] == self._unit
+    def varies(self, subject: Subject) -> bool:
+        """Whether what a subject is may differ from one context to the next."""
+        return not self.alike or isinstance(subject, Reader) or subject[0] == self._unit
 
 
 def _text(file: str) -> str:

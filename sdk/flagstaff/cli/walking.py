@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flagstaff.core.rules import AllOf, AnyOf, Condition, Flag, InSegment, Not, Prerequisite, Rules
+from flagstaff.core.rules import AllOf, AnyOf, Condition, Flag, InSegment, Known, Not, Prerequisite, Rules
 
 __all__ = ["conditions_of", "flags_behind", "nodes"]
 
@@ -16,7 +16,7 @@ def nodes(condition: Condition) -> Iterator[Condition]:
         case AllOf(items) | AnyOf(items):
             for item in items:
                 yield from nodes(item)
-        case Not(item):
+        case Not(item) | Known(item):
             yield from nodes(item)
         case _:
             pass

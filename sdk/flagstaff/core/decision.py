@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
-__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "fresh", "own"]
+    from .rules import Subject
+
+__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "Undecidable", "fresh", "own"]
 
 
 class Reason(StrEnum):
@@ -37,6 +39,14 @@ class Reason(StrEnum):
     GENERAL = "GENERAL"
 
 
+class Undecidable(Exception):  # noqa: N818 - an answer that is no decision, not a fault of the program
+    """Raised where an evaluation gets to something broken: the caller's default is served, and this said."""
+
+    def __init__(self, error: str, reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(error)
+        self.reason: Reason = reason
+
+
 NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -46,7 +56,7 @@ class Exposed:
     ``key`` tells two of them apart over reloads: experiment, revision, variant and unit type.
     """
 
-    __slots__ = ("experiment", "flag", "key", "path", "revision", "rule", "unit_type", "variant")
+    __slots__ = ("experiment", "flag", "key", "revision", "rule", "unit", "unit_type", "variant")
 
     def __init__(
         self,
@@ -54,15 +64,16 @@ class Exposed:
         flag: str,
         experiment: str,
         variant: str,
-        path: tuple[str, ...],
+        unit: Subject,
+        unit_type: str,
         rule: str | None,
         revision: int,
     ) -> None:
         self.flag: str = flag
         self.experiment: str = experiment
         self.variant: str = variant
-        self.path: tuple[str, ...] = path
-        self.unit_type: str = ".".join(path)
+        self.unit: Subject = unit
+        self.unit_type: str = unit_type
         self.rule: str | None = rule
         self.revision: int = revision
         self.key: str = f"{experiment}\0{revision}\0{variant}\0{self.unit_type}"
@@ -78,6 +89,7 @@ class Decision:
     """
 
     __slots__ = (
+        "_defers",
         "_exposed",
         "enabled",
         "error",
@@ -99,6 +111,7 @@ class Decision:
     experiment: str | None
     error: str | None
     metadata: Mapping[str, Any]
+    _defers: bool  # the value is for the caller's default to give
     _exposed: Exposed | None
 
     def __init__(
@@ -114,6 +127,7 @@ class Decision:
         error: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         exposed: Exposed | None = None,
+        defers: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "flag", flag)
@@ -126,13 +140,14 @@ class Decision:
         put(self, "error", error)
         put(self, "metadata", NO_METADATA if metadata is None else metadata)
         put(self, "_exposed", exposed)
+        put(self, "_defers", defers)
 
     def replace(self, **changes: Any) -> Decision:
         """A copy with some fields changed; without ``experiment`` it is no exposure any more."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "_exposed"}
+        fields = {name: getattr(self, name) for name in _PUBLIC}
         fields.update(changes)
         exposed = None if fields["experiment"] is None else self._exposed
-        return Decision(fields.pop("flag"), exposed=exposed, **fields)
+        return Decision(fields.pop("flag"), exposed=exposed, defers=self._defers, **fields)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Decision can't be changed: {name}")
@@ -156,7 +171,8 @@ class Decision:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # values may be lists
 
 
-_COMPARED = tuple(name for name in Decision.__slots__ if name not in ("_exposed", "metadata"))
+_PUBLIC = tuple(name for name in Decision.__slots__ if not name.startswith("_"))
+_COMPARED = tuple(name for name in _PUBLIC if name != "metadata")
 
 
 def fresh(decision: Decision) -> Decision:

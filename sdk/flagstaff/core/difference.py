@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .rules import AllOf, AnyOf, Condition, Flag, InSegment, Not, Prerequisite, Rules
+from .rules import AllOf, AnyOf, Condition, Flag, InSegment, Known, Not, Prerequisite, Rules
 
 __all__ = ["changed_flags"]
 
@@ -50,7 +50,7 @@ def _used(condition: Condition) -> Iterator[tuple[str, str]]:
         case AllOf(items) | AnyOf(items):
             for item in items:
                 yield from _used(item)
-        case Not(item):
+        case Not(item) | Known(item):
             yield from _used(item)
         case _:
             pass

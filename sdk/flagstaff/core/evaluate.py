@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .compiler import Decide, Plain, Test, compile_condition, compile_flag, fixed
+from .compiler import Decide, compile_flag
 from .context import Context
-from .decision import Decision, Reason
+from .decision import Decision, Reason, Undecidable
+from .dialect import Plain, Test
 from .explain import Explanation, Trace, Traced, nested
+from .logic import compile_condition
+from .prerequisites import compile_prerequisite
 from .rules import Flag, Prerequisite, Rules
+from .verdicts import fixed
 
 __all__ = ["Snapshot", "failure"]
-
-_NO_VERDICT = frozenset(
-    {Reason.FLAG_NOT_FOUND, Reason.NOT_READY, Reason.MALFORMED, Reason.GENERAL, Reason.TYPE_MISMATCH}
-)
 
 
 def failure(flag: object, default: Any, reason: Reason, error: str) -> Decision:
     """The decision that serves the caller's default because of an error."""
     kind = type(flag)  # which, unlike isinstance, can't be lied to
     key = str.__str__(flag) if issubclass(kind, str) else kind.__name__
-    return Decision(key, enabled=default is True, value=default, variant=None, reason=reason, error=error)
+    return Decision(
+        key, enabled=default is True, value=default, variant=None, reason=reason, error=error, defers=True
+    )
 
 
 class Snapshot:
@@ -72,6 +74,8 @@ class Snapshot:
             function = self.function(key)
             if function is not None:
                 return function(context)
+        except Undecidable as error:
+            return failure(key, default, error.reason, str(error))
         except Exception:  # noqa: BLE001, S110  # a hostile context: the traced way finds out which part
             pass
         return self.explain(key, context, default).decision
@@ -81,6 +85,8 @@ class Snapshot:
         trace = Trace(self.now)
         try:
             decision = _Tracing(self, trace).decide(key, context, default)
+        except Undecidable as error:
+            decision = failure(key, default, error.reason, str(error))
         except Exception as error:  # noqa: BLE001  # a hostile context or mapping; evaluation never raises
             decision = failure(key, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
         return Explanation(decision, context, tuple(trace.steps))
@@ -99,7 +105,7 @@ class Snapshot:
         return test
 
     def prerequisite(self, node: Prerequisite) -> Test:
-        return lambda context: _verdict(node, self.decide(node.flag, context))
+        return compile_prerequisite(node, self._plain, self.decide)
 
 
 class _Tracing:
@@ -142,15 +148,11 @@ class _Tracing:
         return self._segments[name]
 
     def prerequisite(self, node: Prerequisite) -> Test:
-        def test(context: Context) -> bool | None:
-            return _verdict(node, self.decide(node.flag, context, None))
-
+        test = compile_prerequisite(node, self._dialect, self._prior)
         return nested(self._trace, "prerequisite", node.flag, test)
 
-
-def _verdict(node: Prerequisite, decision: Decision) -> bool | None:
-    if decision.reason in _NO_VERDICT:
-        return None
-    if node.variants is not None and decision.variant not in node.variants:
-        return False
-    return node.enabled is None or decision.enabled is node.enabled
+    def _prior(self, key: str, context: Context) -> Decision:
+        try:
+            return self.decide(key, context, None)
+        except Undecidable as error:
+            return failure(key, None, error.reason, str(error))

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from .buckets import BUCKETS, bucket, hash32, unit_text
-from .compiler import Draw, lookup
 from .context import Context
-from .decision import Decision, own
-from .rules import Arm, Between, Leaf, Rule, Share
+from .decision import Decision, Undecidable, own
+from .dialect import Draw, lookup, unit_of
+from .rules import Arm, Between, Broken, Computed, Leaf, Rule, Share, Subject, label
+from .schemes import Number
 from .source import Source
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
@@ -25,9 +25,10 @@ __all__ = ["Explanation", "Step", "Trace", "Traced"]
 class Step:
     """One thing that an evaluation did.
 
-    ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``pin``, ``draw``, ``unit``
-    or ``override``; ``depth`` counts how far it lies inside others; ``result`` is True, False, None (unknown)
-    or, of a draw, the bucket; ``details`` holds the parts of ``text`` for machines.
+    ``kind`` is ``rule``, ``condition``, ``time``, ``segment``, ``prerequisite``, ``pin``, ``draw``, ``unit``,
+    ``expression``, ``broken`` or ``override``; ``depth`` counts how far it lies inside others; ``result`` is
+    True, False, None (unknown) or, of a draw, the bucket, of an expression, the variant; ``details`` holds
+    the parts of ``text`` for machines.
     """
 
     __slots__ = ("depth", "details", "kind", "result", "text")
@@ -114,12 +115,13 @@ class Trace:
 
     def begin(self, rule: Rule) -> None:
         self._in_rule = 0
-        self.add("rule", f"rule {rule.id}" + (" (always)" if rule.when is None else ""), rule=rule.id)
+        name = "rule" if rule.id is None else f"rule {rule.id}"
+        self.add("rule", name + (" (always)" if rule.when is None else ""), rule=rule.id)
         self._in_rule = 1
 
     def leaf(self, leaf: Leaf, context: Context) -> bool | None:
         """The verdict of a test; unknown where the value itself gets in the way."""
-        name = ".".join(leaf.attribute)
+        name = label(leaf.attribute)
         try:
             value = lookup(context, leaf.attribute)
             result = leaf.prepared.test(value)
@@ -141,29 +143,49 @@ class Trace:
         self.add("time", f"time {bounds}: {_verdict(result)} (it was {window['now']})", result, **window)
         return result
 
-    def unit(self, path: tuple[str, ...], context: Context) -> str | None:
+    def broken(self, node: Broken) -> bool:
+        """Give up."""
+        self.add("broken", node.error, None)
+        raise Undecidable(node.error)
+
+    def computed(self, node: Computed, context: Context, now: Callable[[], float]) -> str | None:
+        """The variant that an expression names."""
+        chosen = node.compute(context, now)
+        text = f"{node.language} {_shown(node.expression)} = {_shown(chosen)}"
+        self.add("expression", text, chosen, language=node.language, expression=own(node.expression))
+        return chosen
+
+    def unit(self, subject: Subject, context: Context) -> str | None:
         """The text that a unit is hashed as; None where there is none, or where the value gets in the way."""
         try:
-            return unit_text(lookup(context, path))
+            return unit_of(context, subject)
         except Exception:  # noqa: BLE001  # a user's mapping may raise anything from get
             return None
 
-    def draw(self, draw: Draw, unit: str) -> int:
-        """The hash of a unit under a salt."""
-        text = f"{draw.bucket.salt}:{unit}"
-        hashed = hash32(text)
-        number = bucket(hashed)
+    def draw(self, draw: Draw, unit: str) -> Number:
+        """The number that a unit is drawn by."""
+        scheme, text = draw.bucket.scheme, f"{draw.bucket.prefix}{unit}{draw.bucket.suffix}"
+        number = scheme.number(text)
+        bucket = scheme.bucket(number)
         target = _share_text(draw.share, self._now()) if draw.share else _arms_text(draw.arms)
-        line = f"{draw.purpose}: hash({_shown(text)}) = {hashed}, bucket {number:,} of {BUCKETS:,}; {target}"
-        details = {"salt": draw.bucket.salt, "unit": unit, "hash": hashed, "bucket": number, "target": target}
-        self.add("draw", line, number, **details)
-        return hashed
+        hashed = f"hash({_shown(text)})" + (f" = {number}" if number != bucket else "")
+        size = f" of {scheme.size:,}" if scheme.spread in ("scale", "mod") else ""
+        line = f"{draw.purpose}: {hashed}, bucket {bucket:,}{size}; {target}"
+        details = {
+            "salt": draw.bucket.salt,
+            "unit": unit,
+            "hash": number,
+            "bucket": bucket,
+            "target": target,
+        }
+        self.add("draw", line, bucket, **details)
+        return number
 
     def pinned(self, unit: str) -> None:
         self.add("pin", f"{_shown(unit)} is pinned", True, unit=unit)
 
-    def missing(self, path: tuple[str, ...]) -> None:
-        name = ".".join(path)
+    def missing(self, subject: Subject) -> None:
+        name = label(subject)
         self.add("unit", f"no unit: {name} is absent or neither text nor an int", None, unit_type=name)
 
 
@@ -186,8 +208,15 @@ class Traced:
     def between(self, source: Source, node: Between) -> str:
         return f"{source.constant(partial(self._trace.between, node, self.linker.now))}()"
 
-    def unit(self, source: Source, path: tuple[str, ...]) -> None:
-        source.line(f"u = {source.constant(partial(self._trace.unit, path))}(c)")
+    def broken(self, source: Source, node: Broken) -> str:
+        return f"{source.constant(partial(self._trace.broken, node))}()"
+
+    def computed(self, source: Source, node: Computed) -> str:
+        compute = partial(self._trace.computed, node, now=self.linker.now)
+        return f"{source.constant(compute)}(c)"
+
+    def unit(self, source: Source, subject: Subject) -> None:
+        source.line(f"u = {source.constant(partial(self._trace.unit, subject))}(c)")
 
     def draw(self, source: Source, draw: Draw) -> str:
         return f"{source.constant(partial(self._trace.draw, draw))}(u)"
@@ -198,8 +227,8 @@ class Traced:
     def pinned(self, source: Source) -> None:
         source.line(f"{source.constant(self._trace.pinned)}(u)")
 
-    def missing(self, source: Source, path: tuple[str, ...]) -> None:
-        source.line(f"{source.constant(partial(self._trace.missing, path))}()")
+    def missing(self, source: Source, subject: Subject) -> None:
+        source.line(f"{source.constant(partial(self._trace.missing, subject))}()")
 
 
 def nested(
@@ -226,8 +255,10 @@ def _share_text(share: Share, now: float) -> str:
     return f"in for {ranges or 'nobody'}" + (" at this time" if share.steps else "")
 
 
-def _range_text(start: int, stop: int) -> str:
-    return f"{start:,} to {stop - 1:,}"
+def _range_text(start: Number, stop: Number) -> str:
+    if isinstance(start, int) and isinstance(stop, int):
+        return f"{start:,} to {stop - 1:,}"
+    return f"{start:g} to below {stop:g}"
 
 
 def _instant(seconds: float | None) -> str | None:

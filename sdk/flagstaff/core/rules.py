@@ -7,49 +7,101 @@ epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .buckets import cut
 from .conditions import Prepared
+from .context import Context
+from .decision import Reason
+from .schemes import NATIVE, Number, Scheme
 
 __all__ = [
+    "LAST",
+    "NEXT",
+    "STOP",
     "TARGETING_KEY",
     "AllOf",
     "AnyOf",
     "Arm",
     "Between",
+    "Broken",
     "Bucket",
+    "Computed",
     "Condition",
     "Drawn",
     "Experiment",
     "Flag",
     "InSegment",
+    "Known",
     "Leaf",
+    "Measure",
     "Not",
     "Outcome",
+    "Path",
     "Prerequisite",
     "Ranges",
+    "Reader",
     "Rule",
     "Rules",
     "Serve",
     "Share",
     "Split",
+    "Subject",
     "Variant",
+    "label",
 ]
 
-Ranges: TypeAlias = tuple[tuple[int, int], ...]
+Ranges: TypeAlias = tuple[tuple[Number, Number], ...]
+Path: TypeAlias = tuple[str, ...]
 TARGETING_KEY = ("targeting_key",)
 """The path that stands for a context's targeting key; any other path leads through its attributes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Who is drawn (the path of the unit) and under which salt."""
+class Reader:
+    """How another dialect finds a value or a unit in a context. A unit is text, or None where there is none.
 
-    salt: str
-    unit: tuple[str, ...] = TARGETING_KEY
+    ``label`` is what people call the thing that is read.
+    """
+
+    name: str
+    argument: Any
+    label: str = field(compare=False)
+    read: Callable[[Context], Any] = field(compare=False, repr=False)
+
+
+Subject: TypeAlias = Path | Reader
+"""Where in a context something is found."""
+
+
+def label(subject: Subject) -> str:
+    """What people call a thing in a context."""
+    return subject.label if isinstance(subject, Reader) else ".".join(subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Who is drawn, and by which text before (and after) the unit's own, under which scheme."""
+
+    prefix: str
+    unit: Subject = TARGETING_KEY
+    suffix: str = ""
+    scheme: Scheme = NATIVE
+
+    @classmethod
+    def salted(cls, salt: str, unit: Subject = TARGETING_KEY) -> Bucket:
+        """The native draw: salt, a colon, unit."""
+        return cls(f"{salt}:", unit)
+
+    @property
+    def salt(self) -> str:
+        """What is hashed beside the unit."""
+        return self.prefix.removesuffix(":") + self.suffix
+
+    def number(self, unit: str) -> Number:
+        """What a unit is drawn by."""
+        return self.scheme.number(f"{self.prefix}{unit}{self.suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +122,10 @@ class Share:
         begun = [bound for begins, bound in self.steps if begins <= now]
         return ((0, begun[-1]),) if begun and begun[-1] else ()
 
-    def includes(self, hashed: int, now: float) -> bool:
-        """Whether a unit with this hash takes part at a point in time."""
-        return any(cut(start) <= hashed < cut(stop) for start, stop in self.ranges_at(now))
+    def includes(self, number: Number, now: float) -> bool:
+        """Whether a unit that is drawn by this number takes part at a point in time."""
+        cut = self.bucket.scheme.cut
+        return any(cut(start) <= number < cut(stop) for start, stop in self.ranges_at(now))
 
 
 # -- conditions: true, false or unknown ----------------------------------------------------------
@@ -80,9 +133,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A test of one attribute."""
+    """A test of one value: an attribute, mostly."""
 
-    attribute: tuple[str, ...]
+    attribute: Subject
     op: str
     operand: Any
     prepared: Prepared = field(compare=False, repr=False)
@@ -110,6 +163,13 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """False where the item is unknown."""
+
+    item: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class InSegment:
     """A condition that has a name."""
 
@@ -118,11 +178,18 @@ class InSegment:
 
 @dataclass(frozen=True, slots=True)
 class Prerequisite:
-    """What another flag decides for the same context: one of its variants, or its being enabled."""
+    """What another flag decides for the same context: one of its variants, or its being enabled.
+
+    ``that`` is a condition on the decision itself, whose attributes are ``value``, ``variant``, ``enabled``
+    and ``reason``. Where flags go in circles, which other dialects allow until somebody gets there, each
+    prerequisite on the way names in ``inside`` the flag that it is asked for.
+    """
 
     flag: str
     variants: tuple[str, ...] | None = None
     enabled: bool | None = None
+    that: Condition | None = None
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +211,16 @@ class Between:
         return (self.start is None or self.start <= now) and (self.end is None or now < self.end)
 
 
-Condition: TypeAlias = Leaf | AllOf | AnyOf | Not | InSegment | Prerequisite | Drawn | Between
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Whoever gets here learns that the flag is malformed, and why. A condition, and an outcome too."""
+
+    error: str
+
+
+Condition: TypeAlias = (
+    Leaf | AllOf | AnyOf | Not | Known | InSegment | Prerequisite | Drawn | Between | Broken
+)
 
 
 # -- outcomes --------------------------------------------------------------------------------------
@@ -152,9 +228,9 @@ Condition: TypeAlias = Leaf | AllOf | AnyOf | Not | InSegment | Prerequisite | D
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """One variant, to everyone or to a share."""
+    """One variant (None: the caller's default), to everyone or to a share."""
 
-    variant: str
+    variant: str | None
     share: Share | None = None
 
 
@@ -163,17 +239,34 @@ class Arm:
     """One variant's part of a split: the buckets in [start, stop)."""
 
     variant: str
-    start: int
-    stop: int
+    start: Number
+    stop: Number
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Variants by bucket, to everyone or to a share; nobody asks which did better."""
+    """Variants by bucket, to everyone or to a share. Buckets between the arms, or beyond them, get nothing.
+
+    ``absent`` is the bucket of a context without the unit; None: it gets nothing.
+    """
 
     bucket: Bucket
     arms: tuple[Arm, ...]
     share: Share | None = None
+    absent: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A variant that an expression names, in the language of another dialect; None: nothing.
+
+    ``compute`` is given a context and a function that tells the time. A variant that the flag doesn't have is
+    an error.
+    """
+
+    language: str
+    expression: Any
+    compute: Callable[[Context, Callable[[], float]], str | None] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +289,7 @@ class Experiment:
     running: bool = True
 
 
-Outcome: TypeAlias = Serve | Split | Experiment
+Outcome: TypeAlias = Serve | Split | Experiment | Computed | Broken
 
 
 # -- flags -------------------------------------------------------------------------------------------
@@ -204,33 +297,61 @@ Outcome: TypeAlias = Serve | Split | Experiment
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What a variant is worth."""
+    """What a variant is worth.
+
+    Without ``valued`` the caller's default takes the place of the value; without ``named`` decisions don't
+    tell its name.
+    """
 
     value: Any
     enabled: bool
+    valued: bool = True
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What makes the decisions of a rule exposures: the experiment that they belong to, and the unit."""
+
+    experiment: str
+    unit: Subject = TARGETING_KEY
+    revision: int = 1
+
+
+NEXT, STOP, LAST = "next", "stop", "last"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When its condition is true (None: always), its outcome may serve; else the next rule is tried."""
+    """When its condition is true (None: always), its outcome may serve; else the next rule is tried.
 
-    id: str
+    ``miss`` says what follows where the condition was true and the outcome served nothing: the next rule, the
+    flag's default, or the next of the rules that are ``last``. ``reason`` takes the place of the one that
+    would be told. ``id`` is None where decisions don't tell it.
+    """
+
+    id: str | None
     when: Condition | None
     outcome: Outcome
+    reason: Reason | None = None
+    measure: Measure | None = None
+    miss: str = NEXT
+    last: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """A named decision. Tried in this order: ``enabled``, ``gates``, ``pins``, ``rules``, ``default``.
 
-    ``off`` is served when the flag is disabled or a gate isn't true. ``pins`` maps targeting keys to
-    variants.
+    ``off`` is served when the flag is disabled or a gate isn't true; None, of it or of ``default``, is the
+    caller's default. ``pins`` maps targeting keys to variants.
     """
 
     key: str
     variants: Mapping[str, Variant]
-    default: str
-    off: str
+    default: str | None
+    off: str | None
     enabled: bool = True
     gates: tuple[Condition, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)

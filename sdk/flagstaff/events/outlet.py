@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.buckets import unit_text
-from flagstaff.core.compiler import lookup
+from flagstaff.core.dialect import unit_of
 from flagstaff.core.rules import TARGETING_KEY
 from flagstaff.events.dedupe import Seen
 from flagstaff.events.ledger import Ledger
@@ -89,8 +89,8 @@ class Outlet:
             exposed = decision._exposed
             if exposed is None:
                 return
-            path = exposed.path
-            unit = context.targeting_key if path is TARGETING_KEY else lookup(context, path)
+            where = exposed.unit
+            unit = context.targeting_key if where is TARGETING_KEY else unit_of(context, where)
             if unit.__class__ is not str:
                 unit = unit_text(unit)
             seen = self._seen  # the look of Recorder.expose, here to save two calls

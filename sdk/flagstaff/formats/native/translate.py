@@ -84,9 +84,9 @@ class _Flags:
             return self._experiment(rule.experiment)
         path = _path(rule.unit or "targeting_key")
         if rule.split is not None:
-            share = _rollout(rule, Bucket(f"{salt}:traffic", path))
-            return Split(Bucket(salt, path), _arms(rule.split), share)
-        return Serve(_checked(serve_of(rule)), _rollout(rule, Bucket(salt, path)))
+            share = _rollout(rule, Bucket.salted(f"{salt}:traffic", path))
+            return Split(Bucket.salted(salt, path), _arms(rule.split), share)
+        return Serve(_checked(serve_of(rule)), _rollout(rule, Bucket.salted(salt, path)))
 
     def _experiment(self, key: str) -> Outcome:
         experiment = self._document.experiments[key]
@@ -96,7 +96,7 @@ class _Flags:
         return Experiment(
             key=key,
             revision=experiment.revision,
-            bucket=Bucket(salt, path),
+            bucket=Bucket.salted(salt, path),
             arms=_arms(experiment.split),
             share=self._participation(experiment, salt, path),
             holdouts=tuple(self._holdouts(key)),
@@ -109,14 +109,17 @@ class _Flags:
     ) -> Share | None:
         if experiment.layer is not None:
             layer = self._document.layers[experiment.layer]
-            return Share(Bucket(layer.salt or experiment.layer, path), _ranges(experiment.slots or []))
+            return Share(Bucket.salted(layer.salt or experiment.layer, path), _ranges(experiment.slots or []))
         if experiment.traffic is None or experiment.traffic == 100:
             return None
-        return Share(Bucket(f"{salt}:traffic", path), _ranges([[0, experiment.traffic]]))
+        return Share(Bucket.salted(f"{salt}:traffic", path), _ranges([[0, experiment.traffic]]))
 
     def _holdouts(self, experiment: str) -> list[tuple[str, Share]]:
         return [
-            (name, Share(Bucket(holdout.salt or name, _path(holdout.unit)), _ranges([[0, holdout.size]])))
+            (
+                name,
+                Share(Bucket.salted(holdout.salt or name, _path(holdout.unit)), _ranges([[0, holdout.size]])),
+            )
             for name, holdout in self._document.holdouts.items()
             if experiment in holdout.experiments
         ]
@@ -177,7 +180,7 @@ def _condition(node: model.Condition) -> Condition:
         case model.PrerequisiteCondition():
             return _prerequisite(node)
         case model.DrawCondition():
-            return Drawn(Share(Bucket(node.bucket.salt, _path(node.bucket.unit)), _ranges(node.in_)))
+            return Drawn(Share(Bucket.salted(node.bucket.salt, _path(node.bucket.unit)), _ranges(node.in_)))
         case _:
             start, end = node.time.start, node.time.end
             return Between(_seconds(start) if start else None, _seconds(end) if end else None)
