@@ -5,8 +5,8 @@ from __future__ import annotations
 from flagstaff.aio import AsyncClient
 from flagstaff.client import Client
 from flagstaff.core.buckets import unit_text
-from flagstaff.core.compiler import lookup
 from flagstaff.core.context import ANONYMOUS, Context
+from flagstaff.core.dialect import unit_of
 from flagstaff.flags import BoundFlags
 from flagstaff.shell import Shell
 from flagstaff.testing.exposures import Exposure, Exposures, Tracked
@@ -66,7 +66,7 @@ class _InMemory(Shell):
     def _record(self, decision: Decision, context: Context) -> None:
         exposed = decision._exposed
         if exposed is not None:
-            unit = unit_text(lookup(context, exposed.path))
+            unit = unit_of(context, exposed.unit)
             if unit:
                 found = Exposure(exposed.flag, exposed.variant, exposed.experiment, unit)
                 self.exposures.record(found)

@@ -72,7 +72,7 @@ class MemorySource:
                 raise OverrideError(f"no such flag: {flag}{_hint(flag, self._first.rules.flags)}")
             made = _anything(flag, wanted) if known is None else _one_of(known, wanted)
             if experiment is not None:
-                made = _measured(made, Experiment(experiment, 1, Bucket(experiment), ()))
+                made = _measured(made, Experiment(experiment, 1, Bucket.salted(experiment), ()))
             self._adopt(replace(rules, flags={**rules.flags, flag: made}))
 
     def replace(
@@ -140,7 +140,7 @@ def _name_of(flag: Flag, wanted: Any) -> str:
 
 def _measured(flag: Flag, experiment: Experiment) -> Flag:
     """The same, served by an experiment in which everybody takes part and draws the same."""
-    arms = (Arm(flag.default, 0, _EVERYONE),)
+    arms = () if flag.default is None else (Arm(flag.default, 0, _EVERYONE),)
     outcome = replace(experiment, arms=arms, share=None, holdouts=(), pins={}, running=True)
     return replace(flag, rules=(Rule("0", None, outcome),))
 
