@@ -49,6 +49,7 @@ class Plan:
         directory: str | os.PathLike[str] | None,
         override_secret: str | Secret | Sequence[str | Secret] | None,
         override_audience: str | None,
+        max_stale: float | None,
         format: str,  # noqa: A002
         clock: Clock | None,
         http: Http | AsyncHttp,
@@ -65,6 +66,7 @@ class Plan:
             directory=directory,
             override_secret=override_secret,
             override_audience=override_audience,
+            max_stale=max_stale,
         )
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
@@ -77,6 +79,7 @@ class Plan:
         from flagstaff.sources.last_known_good import LastKnownGood
 
         check_format(format)
+        self._check_max_stale()
         polling = HttpSource(
             url,
             key=self.settings.key,
@@ -86,6 +89,14 @@ class Plan:
             interval=self.settings.poll_interval,
         )
         return LastKnownGood(polling, self._store(url, format), format=format, clock=self.clock)
+
+    def _check_max_stale(self) -> None:
+        settings = self.settings
+        if settings.max_stale is not None and settings.max_stale < settings.poll_interval:
+            raise ConfigError(
+                "max_stale",
+                f"must not be less than poll_interval, {settings.poll_interval:g} s",
+            )
 
     def _store(self, url: str, format: str) -> RulesStore:  # noqa: A002
         """Where rules are kept: those of each server, key and format by themselves."""

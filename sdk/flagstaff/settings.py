@@ -9,13 +9,15 @@ from .errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, overload
 
 __all__ = ["Secret", "Settings", "base_url"]
 
 SCHEMES = ("http", "https")
 DURABILITIES = ("memory", "process", "disk")
 
+_DAY = 86_400  # seconds
+_YEAR = 365 * _DAY
 _QUOTA = 64 * 1024 * 1024  # bytes
 _LEAST_QUOTA = 1024 * 1024  # bytes: one segment
 _SHORTEST_SECRET = 32  # characters: 128 bits, even in hexadecimal
@@ -57,6 +59,9 @@ class Settings:
         The SDK key, sent as ``Authorization: Bearer``. ``FLAGSTAFF_KEY``.
     ``poll_interval``
         Seconds between two looks at the rules: 30 for a server, 1 for a file. ``FLAGSTAFF_POLL_INTERVAL``.
+    ``max_stale``
+        Seconds after which rules that nobody confirmed make decisions STALE; None for never.
+        ``FLAGSTAFF_MAX_STALE``.
     ``flush_interval``
         Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
     ``durability``
@@ -79,6 +84,7 @@ class Settings:
         "environ",
         "flush_interval",
         "key",
+        "max_stale",
         "override_audience",
         "override_secrets",
         "poll_interval",
@@ -97,6 +103,7 @@ class Settings:
         directory: str | os.PathLike[str] | None = None,
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
+        max_stale: float | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -105,6 +112,7 @@ class Settings:
             "poll_interval", poll_interval, default_poll_interval, least=0.1
         )
         self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
+        self.max_stale: float | None = self._seconds("max_stale", max_stale, None, least=1.0, most=_YEAR)
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
         self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
@@ -116,15 +124,30 @@ class Settings:
         """The key's text, empty where there is none."""
         return "" if self.key is None else self.key.reveal()
 
-    def _seconds(self, name: str, given: Any, default: float, least: float) -> float:
+    if TYPE_CHECKING:
+
+        @overload
+        def _seconds(
+            self, name: str, given: Any, default: float, *, least: float, most: float = ...
+        ) -> float: ...
+        @overload
+        def _seconds(
+            self, name: str, given: Any, default: None, *, least: float, most: float = ...
+        ) -> float | None: ...
+
+    def _seconds(
+        self, name: str, given: Any, default: float | None, *, least: float, most: float = _DAY
+    ) -> float | None:
         setting, value = name, given
         if given is None:
             setting = f"FLAGSTAFF_{name.upper()}"
             value = _number(setting, self.environ.get(setting))
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 86_400:
-            raise ConfigError(setting, f"must be a number of seconds from {least:g} to 86400, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise ConfigError(
+                setting, f"must be a number of seconds from {least:g} to {most:.0f}, not {value!r}"
+            )
         return float(value)
 
     def _durability(self, given: Any) -> str | None:

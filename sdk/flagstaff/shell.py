@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, Self
 
+    from flagstaff.core.evaluate import Snapshot
     from flagstaff.events.ledger import Counts
     from flagstaff.events.transport import Sink
     from flagstaff.formats.native import Loaded
@@ -53,6 +54,7 @@ class Shell(Flags):
         directory: str | os.PathLike[str] | None = None,
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
+        max_stale: float | None = None,
         format: str = "native",  # noqa: A002 - what everybody calls it
         http_client: Any = None,
         clock: Clock | None = None,
@@ -71,6 +73,9 @@ class Shell(Flags):
         ``poll_interval``
             Seconds between two looks at the rules: 30 for a server, 1 for a file.
             ``FLAGSTAFF_POLL_INTERVAL``.
+        ``max_stale``
+            Seconds after which rules that could not be confirmed any more are too old: decisions stay what
+            they are and get the reason STALE. Left out, never. ``FLAGSTAFF_MAX_STALE``.
         ``flush_interval``
             Seconds that an event waits for company, 5. ``FLAGSTAFF_FLUSH_INTERVAL``.
         ``durability``
@@ -108,12 +113,13 @@ class Shell(Flags):
             directory=directory,
             override_secret=override_secret,
             override_audience=override_audience,
+            max_stale=max_stale,
             format=format,
             clock=clock,
             http=self._open(http_client),
         )
         # Here, not when the first rules arrive: that is on a thread, which a fork may cut off.
-        import flagstaff.core.evaluate  # noqa: F401
+        import flagstaff.core.stale  # noqa: F401
 
         forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
         super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
@@ -126,13 +132,21 @@ class Shell(Flags):
         self._outlet = plan.outlet
         self._closed = False
         self._loaded: Loaded | None = None
+        self._fresh: Snapshot | None = None
+        self._max_stale = plan.settings.max_stale
+        self._stale = False
         self._problems: tuple[str, ...] = ()
         self._listeners: dict[object, Callable[[frozenset[str]], None]] = {}
         self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
         if self._overrides_file is not None:
             self._overrides_file.attach(self._force_by_file)
             self._watch(self._overrides_file)
-        self._drive(plan.source.attach(self._arrive))
+        machine = plan.source.attach(self._arrive)
+        if machine is not None and self._max_stale is not None:
+            from flagstaff.sources.freshness import Freshness
+
+            machine = Freshness(machine, plan.source, self._max_stale, self._decide_by_age)
+        self._drive(machine)
 
     @classmethod
     def from_file(
@@ -148,6 +162,7 @@ class Shell(Flags):
         directory: str | os.PathLike[str] | None = None,
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
+        max_stale: float | None = None,
         format: str = "native",  # noqa: A002
         http_client: Any = None,
         clock: Clock | None = None,
@@ -169,6 +184,7 @@ class Shell(Flags):
             directory=directory,
             override_secret=override_secret,
             override_audience=override_audience,
+            max_stale=max_stale,
             http_client=http_client,
             clock=clock,
         )
@@ -243,7 +259,8 @@ class Shell(Flags):
 
         if self._outlet is not None:
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
-        self._adopt(Snapshot(loaded.rules, self._clock.time))
+        self._fresh = Snapshot(loaded.rules, self._clock.time)
+        self._decide_by_age()
         before, self._loaded = self._loaded, loaded  # only now: who waits for rules must find them
         self._problems = (
             *map(str, loaded.warnings),
@@ -253,6 +270,20 @@ class Shell(Flags):
             _log("the rules have problems: %s", "; ".join(self._problems))
         self._tell(before, loaded)
         self._notify()
+
+    def _decide_by_age(self) -> None:
+        """Have decisions say whether the rules are older than allowed."""
+        from flagstaff.core.stale import StaleSnapshot
+
+        if self._fresh is not None:
+            age = self._age()
+            self._stale = age is not None and self._max_stale is not None and age >= self._max_stale
+            self._adopt(StaleSnapshot(self._fresh) if self._stale else self._fresh)
+
+    def _age(self) -> float | None:
+        """Seconds since the rules were last known to be current."""
+        checked = self._source.checked
+        return None if checked is None else self._clock.monotonic() - checked
 
     def _idle_overrides(self, rung: str, overrides: Mapping[str, str | bool]) -> list[str]:
         """What is wrong with overrides from outside: they force nothing, and somebody should know."""
@@ -353,13 +384,17 @@ class Shell(Flags):
         loaded, outlet, source = self._loaded, self._outlet, self._source
         faults = [fault for fault in (source.fault, outlet.fault if outlet else None) if fault]
         faults += getattr(source, "notes", ())
-        state = "NOT_READY" if loaded is None else "READY" if source.fault is None else "STALE"
+        age = self._age()
+        if self._stale:
+            faults.append(f"the rules were confirmed {age:.0f} s ago; max_stale is {self._max_stale:g} s")
+        fresh = source.fault is None and not self._stale
+        state = "NOT_READY" if loaded is None else "READY" if fresh else "STALE"
         return Status(
             state=state,
             source=source.describe(),
             revision=loaded.rules.revision if loaded else None,
             flags=len(loaded.rules.flags) if loaded else 0,
-            age=None if source.checked is None else self._clock.monotonic() - source.checked,
+            age=age,
             pending=self.stats()["pending"],
             problems=(*faults, *self._driver_faults(), *self._problems, *self._file_problems()),
             refused_overrides=self._admission.refused(),

@@ -13,7 +13,7 @@ class Status:
     """How a client is, at one moment.
 
     ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm
-    them now).
+    them now, or they are older than ``max_stale``).
     ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for
     people: empty when all is well. ``refused_overrides`` counts the override tokens that were refused, by
     reason. ``str()`` of it is readable, ``to_dict()`` is for machines.

@@ -1,0 +1,55 @@
+"""A source's machine with an eye on the age of the rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagstaff.runtime.machine import Machine
+    from flagstaff.sources.source import Source
+
+__all__ = ["Freshness"]
+
+
+class Freshness:
+    """Calls ``aged`` when the rules have become older than ``limit`` seconds, and when they no longer are.
+
+    It looks whenever the machine is asked or told something, so a job that is under way delays it.
+    """
+
+    def __init__(
+        self, machine: Machine[Any, Any], source: Source, limit: float, aged: Callable[[], None]
+    ) -> None:
+        self._machine = machine
+        self._source = source
+        self._limit = limit
+        self._aged = aged
+        self._old = False
+        if hasattr(machine, "prepare"):
+            self.prepare: Callable[[], None] = machine.prepare
+
+    def next(self, now: float) -> Any:
+        left = self._look(now)
+        step = self._machine.next(now)
+        return min(step, left) if isinstance(step, int | float) and left > 0 else step
+
+    def perform(self, job: Any) -> Any:
+        return self._machine.perform(job)
+
+    async def aperform(self, job: Any) -> Any:
+        return await self._machine.aperform(job)
+
+    def done(self, job: Any, answer: Any, now: float) -> None:
+        self._machine.done(job, answer, now)
+        self._look(now)
+
+    def _look(self, now: float) -> float:
+        """Seconds until the rules are too old; not more than 0 when they are."""
+        checked = self._source.checked
+        left = float("inf") if checked is None else checked + self._limit - now
+        if (left <= 0) != self._old:
+            self._old = left <= 0
+            self._aged()
+        return left
