@@ -259,9 +259,13 @@ class Shell(Flags):
 
         if self._outlet is not None:
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
-        self._fresh = Snapshot(loaded.rules, self._clock.time)
+        snapshot, before = Snapshot(loaded.rules, self._clock.time), self._loaded
+        suspects = loaded.suspects(before)
+        if suspects is not None and self._fresh is not None:
+            snapshot.take_over(self._fresh, suspects)
+        self._fresh = snapshot
         self._decide_by_age()
-        before, self._loaded = self._loaded, loaded  # only now: who waits for rules must find them
+        self._loaded = loaded  # only now: who waits for rules must find them
         self._problems = (
             *map(str, loaded.warnings),
             *self._idle_overrides(_OVERRIDES, self._overrides.environment),
@@ -309,9 +313,7 @@ class Shell(Flags):
     def _tell(self, before: Loaded | None, after: Loaded) -> None:
         if not self._listeners:
             return
-        from flagstaff.core.difference import changed_flags
-
-        changed = changed_flags(before.rules if before else None, after.rules)
+        changed = after.changed(before)
         for listener in list(self._listeners.values()) if changed else ():
             try:
                 listener(changed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from random import Random
 from typing import Any
@@ -19,7 +20,7 @@ def _nodes(value: Any) -> Any:
         yield value
         for field in fields(value):
             yield from _nodes(getattr(value, field.name))
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
             yield from _nodes(item)
     elif isinstance(value, tuple):

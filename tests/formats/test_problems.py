@@ -98,7 +98,7 @@ SHAPES: list[Any] = [
     ("flags/" + "x" * 257, {}, [f"flags.{'x' * 257}: should have at most 256 characters"]),
     ("segments/a\0b", {"all": []}, [r"segments.a\x00b: must not hold control characters"]),
     # -- flags
-    ("flags/cta", 5, ["flags.cta: should be a valid dictionary or instance of FlagModel"]),
+    ("flags/cta", 5, ["flags.cta: should be a valid dictionary"]),
     ("flags/cta/defalt", "x", ["flags.cta.defalt: no such field; did you mean default?"]),
     ("flags/cta/enabled", "yes", ["flags.cta.enabled: should be a valid boolean"]),
     ("flags/cta/variants", {}, ["flags.cta.variants: should have at least 1 item after validation, not 0"]),
@@ -134,7 +134,7 @@ SHAPES: list[Any] = [
     ("flags/cta/pins", {"u": 5}, ["flags.cta.pins.u: should be a valid string"]),
     ("flags/cta/rules", {}, ["flags.cta.rules: should be a valid list"]),
     # -- rules
-    (RULE, 5, [f"{AT}: should be a valid dictionary or instance of RuleModel"]),
+    (RULE, 5, [f"{AT}: should be a valid dictionary"]),
     (f"{RULE}/rolout", 5, [f"{AT}.rolout: no such field; did you mean rollout?"]),
     (f"{RULE}/rollout", "25%", [f"{AT}.rollout: should be a valid number"]),
     (f"{RULE}/rollout", True, [f"{AT}.rollout: should be a valid number"]),

@@ -22,7 +22,11 @@ def advise(loaded: Loaded, today: date) -> list[Problem]:
     """Warnings, in the order flags, experiments, segments, layers, holdouts."""
     document = loaded.document
     return [
-        *(warning for key, flag in document.flags.items() for warning in _on_flag(key, flag, today)),
+        *(
+            warning
+            for key, flag in document.get("flags", {}).items()
+            for warning in _on_flag(key, flag, today)
+        ),
         *(warning for flag in loaded.rules.flags.values() for warning in _out_of_reach(flag)),
         *_on_experiments(document),
         *_unused_segments(loaded),
@@ -36,14 +40,15 @@ def advise(loaded: Loaded, today: date) -> list[Problem]:
 
 def _on_flag(key: str, flag: FlagModel, today: date) -> Iterator[Problem]:
     path = f"flags.{key}"
-    if not flag.owner:
+    if not flag.get("owner"):
         yield Problem(f"{path}.owner", "is missing: who says when the flag may go?", key)
-    if flag.expires:
-        expires = _date(flag.expires)
+    said = flag.get("expires")
+    if said:
+        expires = _date(said)
         if expires is None:
-            yield Problem(f"{path}.expires", f"is no date such as {today.isoformat()}: {flag.expires!r}", key)
+            yield Problem(f"{path}.expires", f"is no date such as {today.isoformat()}: {said!r}", key)
         elif expires < today:
-            yield Problem(f"{path}.expires", f"has passed: {flag.expires}", key)
+            yield Problem(f"{path}.expires", f"has passed: {said}", key)
 
 
 def _date(text: str) -> date | None:
@@ -75,17 +80,21 @@ def _serves_everybody(rule: Rule) -> bool:
 
 
 def _on_experiments(document: Document) -> Iterator[Problem]:
-    used = {rule.experiment for flag in document.flags.values() for rule in flag.rules}
-    for key, experiment in document.experiments.items():
-        if key not in used and experiment.status not in ("stopped", "decided"):
+    used = {
+        rule.get("experiment")
+        for flag in document.get("flags", {}).values()
+        for rule in flag.get("rules", ())
+    }
+    for key, experiment in document.get("experiments", {}).items():
+        if key not in used and experiment.get("status") not in ("stopped", "decided"):
             yield Problem(f"experiments.{key}", "is used by no rule")
         yield from _on_experiment(f"experiments.{key}", experiment)
 
 
 def _on_experiment(path: str, experiment: ExperimentModel) -> Iterator[Problem]:
-    if not experiment.hypothesis:
+    if not experiment.get("hypothesis"):
         yield Problem(f"{path}.hypothesis", "is missing: what is expected to happen, and why?")
-    if experiment.metrics is None or not experiment.metrics.primary:
+    if not (experiment.get("metrics") or {}).get("primary"):
         yield Problem(f"{path}.metrics.primary", "is missing: by what will it be decided?")
 
 
@@ -100,13 +109,13 @@ def _unused_segments(loaded: Loaded) -> Iterator[Problem]:
 
 
 def _unused_layers(document: Document) -> Iterator[Problem]:
-    used = {experiment.layer for experiment in document.experiments.values()}
-    for name in document.layers:
+    used = {experiment.get("layer") for experiment in document.get("experiments", {}).values()}
+    for name in document.get("layers", {}):
         if name not in used:
             yield Problem(f"layers.{name}", "is used by no experiment")
 
 
 def _idle_holdouts(document: Document) -> Iterator[Problem]:
-    for name, holdout in document.holdouts.items():
-        if not holdout.experiments:
+    for name, holdout in document.get("holdouts", {}).items():
+        if not holdout["experiments"]:
             yield Problem(f"holdouts.{name}.experiments", "are none: it keeps nobody out of anything")

@@ -119,7 +119,6 @@ class _Given:
 def client_of(loaded: Loaded) -> Client:
     """A client that decides by these rules and sends nothing; the environment's overrides hold."""
     from flagstaff.client import Client
-    from flagstaff.formats.native import Loaded
 
-    told = Loaded(loaded.document, loaded.rules, ())  # its warnings have been printed
+    told = loaded.without_warnings()  # they have been printed
     return Client(_Given(told), events=None)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from .rules import AllOf, AnyOf, Condition, Flag, InSegment, Known, Not, Prerequisite, Rules
 
 __all__ = ["changed_flags"]
 
 
-def changed_flags(before: Rules | None, after: Rules) -> frozenset[str]:
-    """The keys of flags that are new, gone or changed, or that stand on a segment or a flag that is."""
+def changed_flags(
+    before: Rules | None, after: Rules, suspects: Collection[str] | None = None
+) -> frozenset[str]:
+    """The keys of flags that are new, gone or changed, or that stand on a segment or a flag that is.
+
+    ``suspects`` are the flags that may be among them, where that is known.
+    """
     old = before or Rules({})
-    keys = {*old.flags, *old.malformed, *after.flags, *after.malformed}
-    changed = {("flag", key) for key in keys if _state(old, key) != _state(after, key)}
-    names = {*old.segments, *after.segments}
+    if suspects is None:
+        suspects = {*old.flags, *old.malformed, *after.flags, *after.malformed}
+    changed = {("flag", key) for key in suspects if _state(old, key) != _state(after, key)}
+    uses = {("flag", key): {*_used_by_flag(after.flags[key])} for key in suspects if key in after.flags}
+    names = _reached({name for used in uses.values() for kind, name in used if kind == "segment"}, after)
+    uses |= {("segment", name): {*_used(after.segments[name])} for name in names if name in after.segments}
     changed |= {
         ("segment", name) for name in names if repr(old.segments.get(name)) != repr(after.segments.get(name))
     }
-    return frozenset(key for kind, key in _spread(changed, after) if kind == "flag")
+    return frozenset(key for kind, key in _spread(changed, uses) if kind == "flag")
 
 
 def _state(rules: Rules, key: str) -> tuple[str | None, str]:
@@ -26,9 +34,21 @@ def _state(rules: Rules, key: str) -> tuple[str | None, str]:
     return rules.malformed.get(key), repr(rules.flags.get(key))
 
 
-def _spread(changed: set[tuple[str, str]], rules: Rules) -> set[tuple[str, str]]:
-    uses = {("flag", key): set(_used_by_flag(flag)) for key, flag in rules.flags.items()}
-    uses |= {("segment", name): set(_used(condition)) for name, condition in rules.segments.items()}
+def _reached(names: set[str], rules: Rules) -> set[str]:
+    """These segments, and those that they stand on."""
+    reached, work = {*names}, [*names]
+    while work:
+        condition = rules.segments.get(work.pop())
+        for kind, name in _used(condition) if condition is not None else ():
+            if kind == "segment" and name not in reached:
+                reached.add(name)
+                work.append(name)
+    return reached
+
+
+def _spread(
+    changed: set[tuple[str, str]], uses: dict[tuple[str, str], set[tuple[str, str]]]
+) -> set[tuple[str, str]]:
     while True:
         more = {node for node, used in uses.items() if node not in changed and used & changed}
         if not more:

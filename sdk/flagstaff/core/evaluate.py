@@ -6,8 +6,8 @@ changed: whoever holds it gets the same answers for ever. It has no clock but th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 from .compiler import Decide, compile_flag
 from .context import Context
@@ -16,7 +16,7 @@ from .dialect import Plain, Test
 from .explain import Explanation, Trace, Traced, nested
 from .logic import compile_condition
 from .prerequisites import compile_prerequisite
-from .rules import Flag, Prerequisite, Rules
+from .rules import Prerequisite, Rules
 from .verdicts import fixed
 
 __all__ = ["Snapshot", "failure"]
@@ -38,10 +38,21 @@ class Snapshot:
         """``now`` gives the wall time in seconds since the epoch; only conditions on time ask for it."""
         self.rules = rules
         self.now = now
-        self._functions: dict[str, Decide] = {}
-        self._fixed: dict[str, Decision | None] = {}
-        self._segments: dict[str, Test] = {}
-        self._plain = Plain(self)
+        self._functions: dict[str, _Compiled] = {}
+        self._fixed: dict[str, Decision] = {}
+        self._segments: dict[str, tuple[Test, bool]] = {}
+
+    def take_over(self, before: Snapshot, changed: Collection[str]) -> None:
+        """Decide the flags that haven't ``changed`` by what was compiled for them before.
+
+        Those that ask for other flags are compiled anew: their functions would keep the old rules alive.
+        """
+        self._fixed = {key: made for key, made in before._fixed.copy().items() if key not in changed}
+        self._functions = {
+            key: made
+            for key, made in before._functions.copy().items()
+            if key not in changed and not made.asks
+        }
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -51,22 +62,22 @@ class Snapshot:
 
     def fixed(self, key: str) -> Decision | None:
         """The decision that every context gets for a flag, if there is one."""
-        if key not in self._fixed:
-            flag = self._flag(key)
-            if flag is None:
-                return None  # not kept: anybody may ask for any name, and for any number of them
-            self._fixed[key] = fixed(flag)
-        return self._fixed[key]
+        self.function(key)
+        return self._fixed.get(key)
 
     def function(self, key: str) -> Decide | None:
         """The compiled flag: a function that may raise for a hostile context; None if it can't be decided."""
-        function = self._functions.get(key)
-        if function is None:
-            flag = self._flag(key)
+        compiled = self._functions.get(key)
+        if compiled is None:
+            flag = None if key in self.rules.malformed else self.rules.flags.get(key)
             if flag is None:
-                return None
-            function = self._functions[key] = compile_flag(flag, self._plain)
-        return function
+                return None  # not kept: anybody may ask for any name, and for any number of them
+            settled = fixed(flag)
+            if settled is not None:
+                self._fixed[key] = settled
+            linking = _Linking(self)
+            compiled = self._functions[key] = _Compiled(compile_flag(flag, Plain(linking)), linking.asks)
+        return compiled.decide
 
     def decide(self, key: str, context: Context, default: Any = None) -> Decision:
         """The decision; whatever is wrong with flag or context, it says so and carries ``default``."""
@@ -91,21 +102,41 @@ class Snapshot:
             decision = failure(key, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
         return Explanation(decision, context, tuple(trace.steps))
 
-    # -- looking up -----------------------------------------------------------------------------------
-
-    def _flag(self, key: str) -> Flag | None:
-        return None if key in self.rules.malformed else self.rules.flags.get(key)
-
     # -- what compiled flags refer to ------------------------------------------------------------------
 
+    def segment(self, name: str) -> tuple[Test, bool]:
+        """A segment's test, and whether it asks for other flags."""
+        found = self._segments.get(name)
+        if found is None:
+            linking = _Linking(self)
+            test = compile_condition(self.rules.segments[name], Plain(linking))
+            found = self._segments[name] = (test, linking.asks)
+        return found
+
+
+class _Compiled(NamedTuple):
+    """A flag's function, and whether it asks for other flags."""
+
+    decide: Decide
+    asks: bool
+
+
+class _Linking:
+    """Finds what one flag or segment refers to, and takes note whether that is other flags."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.now = snapshot.now
+        self.asks = False
+        self._snapshot = snapshot
+
     def segment(self, name: str) -> Test:
-        test = self._segments.get(name)
-        if test is None:
-            test = self._segments[name] = compile_condition(self.rules.segments[name], self._plain)
+        test, asks = self._snapshot.segment(name)
+        self.asks = self.asks or asks
         return test
 
     def prerequisite(self, node: Prerequisite) -> Test:
-        return compile_prerequisite(node, self._plain, self.decide)
+        self.asks = True
+        return compile_prerequisite(node, Plain(self), self._snapshot.decide)
 
 
 class _Tracing:
@@ -136,7 +167,7 @@ class _Tracing:
     def _decide_without(self, key: str, context: Any, default: Any) -> Decision:
         """What the flag comes to if it gets along without a context, since this is none."""
         try:
-            return compile_flag(self._rules.flags[key], Plain(self._snapshot))(context)
+            return compile_flag(self._rules.flags[key], Plain(_Linking(self._snapshot)))(context)
         except Exception:  # noqa: BLE001  # whatever was handed in
             wrong = type(context).__name__
             return failure(key, default, Reason.GENERAL, f"a context is a flagstaff.Context, not {wrong}")

@@ -7,7 +7,7 @@ from flagstaff.formats.suggest import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from flagstaff.formats.native import Loaded
@@ -32,9 +32,15 @@ def load(
     suffix: str = ".json",
     source: str = "document",
     strict: bool = True,
+    before: Loaded | None = None,
+    breathe: Callable[[], object] | None = None,
 ) -> Loaded:
-    """Read a rules document; ``strict`` refuses what a lenient reader leaves out. RulesError, ConfigError."""
+    """Read a rules document; ``strict`` refuses what a lenient reader leaves out. RulesError, ConfigError.
+
+    Where there was a version ``before`` it, only what has changed is read. ``breathe`` is called every
+    millisecond or so, to let others work.
+    """
     from flagstaff.formats import native
 
     check_format(format)
-    return native.load(data, suffix=suffix, source=source, strict=strict)
+    return native.load(data, suffix=suffix, source=source, strict=strict, before=before, breathe=breathe)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # `typing` costs more to import than all of this room
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "rest"]
 
 
 class Clock(Protocol):
@@ -29,3 +29,11 @@ class SystemClock:
     # The C functions themselves: the hot path asks on every exposure.
     time: staticmethod[[], float] = staticmethod(_time.time)
     monotonic: staticmethod[[], float] = staticmethod(_time.monotonic)
+
+
+def rest() -> None:
+    """Let the other threads go on: a lengthy piece of work on a thread of ours does so between its steps."""
+    _time.sleep(_REST)
+
+
+_REST = 50e-6  # seconds: zero would not do, for who doesn't really sleep takes the interpreter's lock again

@@ -8,6 +8,7 @@ from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
 from flagstaff.net.backoff import Backoff, retry_after
 from flagstaff.net.message import Request, Response, host_of
+from flagstaff.runtime.clock import rest
 
 if TYPE_CHECKING:
     from flagstaff.formats.native import Loaded
@@ -153,7 +154,15 @@ class HttpSource:
         if response.status != 200:
             return Fetched(response, None)
         where = host_of(self._address)
-        return Fetched(response, load(response.body, format=self._format, source=where, strict=False))
+        loaded = load(
+            response.body,
+            format=self._format,
+            source=where,
+            strict=False,
+            before=self._current,
+            breathe=rest,
+        )
+        return Fetched(response, loaded)
 
     # -- what came of it ------------------------------------------------------------------------------
 

@@ -4,3 +4,4 @@ from .document import Document as Document
 from .loading import Loaded as Loaded
 from .loading import load as load
 from .reading import SUFFIXES as SUFFIXES
+from .shape import schema as schema

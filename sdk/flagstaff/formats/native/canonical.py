@@ -6,30 +6,25 @@ meaning.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
-
-from pydantic import BaseModel
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple, cast
 
 from .document import (
     BOOLEAN_VARIANTS,
-    AllCondition,
-    AnyCondition,
     Condition,
     Conditions,
     Document,
     ExperimentModel,
     FlagModel,
-    LeafCondition,
-    NotCondition,
+    HoldoutModel,
+    LayerModel,
     PrerequisiteCondition,
     RuleModel,
-    SegmentCondition,
-    TimeCondition,
     VariantModel,
     WeightModel,
     WindowModel,
     briefly,
+    kind_of,
 )
 
 __all__ = [
@@ -55,39 +50,45 @@ class Worth(NamedTuple):
 
 def variants_of(flag: FlagModel) -> dict[str, Worth]:
     """A flag's variants with every field given."""
-    if flag.variants is None:
+    variants = flag.get("variants")
+    if variants is None:
         return {name: Worth(value, value) for name, value in BOOLEAN_VARIANTS.items()}
-    return {name: _worth(given) for name, given in flag.variants.items()}
+    return {name: _worth(given) for name, given in variants.items()}
 
 
 def variant_names(flag: FlagModel) -> Collection[str]:
     """The names of a flag's variants."""
-    return BOOLEAN_VARIANTS if flag.variants is None else flag.variants
+    return flag.get("variants") or BOOLEAN_VARIANTS
 
 
 def _worth(given: Any) -> Worth:
-    if not isinstance(given, VariantModel):
+    if not isinstance(given, dict):
         return Worth(given, bool(given))
-    enabled = bool(given.value) if given.enabled is None else given.enabled
-    return Worth(given.value, enabled, given.description)
+    variant = cast(VariantModel, given)
+    value, enabled = variant["value"], variant.get("enabled")
+    return Worth(value, bool(value) if enabled is None else enabled, variant.get("description"))
 
 
 def default_of(flag: FlagModel) -> str | None:
     """The variant served when no rule serves; None where a flag with variants of its own names none."""
-    return "off" if flag.default is None and flag.variants is None else flag.default
+    default = flag.get("default")
+    return "off" if default is None and flag.get("variants") is None else default
 
 
 def off_of(flag: FlagModel) -> str | None:
     """The variant served when the flag is disabled: its own choice, else "off", else the default."""
-    if flag.off is None and "off" in variant_names(flag):
+    off = flag.get("off")
+    if off is None and "off" in variant_names(flag):
         return "off"
-    return default_of(flag) if flag.off is None else flag.off
+    return default_of(flag) if off is None else off
 
 
 def serve_of(rule: RuleModel) -> str | None:
     """The variant that a rule serves; "on" where it says nothing but a rollout."""
-    implied = rule.serve is None and rule.split is None and rule.experiment is None
-    return "on" if implied and rule.rollout is not None else rule.serve
+    serve = rule.get("serve")
+    if serve is None and rule.get("rollout") is not None:
+        return "on" if rule.get("split") is None and rule.get("experiment") is None else None
+    return serve
 
 
 def weights_of(split: dict[str, float] | list[WeightModel]) -> list[WeightModel]:
@@ -101,18 +102,19 @@ def condition_of(given: Conditions) -> Condition:
     """One condition; a list means all of it."""
     if not isinstance(given, list):
         return given
-    return given[0] if len(given) == 1 else AllCondition(all=given)
+    return given[0] if len(given) == 1 else {"all": given}
 
 
 def when_of(rule: RuleModel) -> Condition | None:
     """Everything that must hold for a rule to fire, as one condition."""
     items: list[Condition] = []
-    if rule.start is not None or rule.end is not None:
-        items.append(TimeCondition(time=WindowModel(start=rule.start, end=rule.end)))
-    if rule.segment is not None:
-        items.append(SegmentCondition(segment=rule.segment))
-    if rule.when is not None:
-        items.extend(rule.when if isinstance(rule.when, list) else [rule.when])
+    start, end, segment, when = rule.get("start"), rule.get("end"), rule.get("segment"), rule.get("when")
+    if start is not None or end is not None:
+        items.append({"time": WindowModel(start=start, end=end)})
+    if segment is not None:
+        items.append({"segment": segment})
+    if when is not None:
+        items.extend(when if isinstance(when, list) else [when])
     return condition_of(items) if items else None
 
 
@@ -121,63 +123,74 @@ def when_of(rule: RuleModel) -> Condition | None:
 
 def canonical(document: Document) -> dict[str, Any]:
     """The document as plain data in canonical form; reading that again changes nothing."""
-    plain = _plain(document)
-    plain["segments"] = {name: _condition(given) for name, given in document.segments.items()}
-    plain["experiments"] = {name: _experiment(item) for name, item in document.experiments.items()}
-    plain["flags"] = {key: _flag(flag) for key, flag in document.flags.items()}
-    return {key: value for key, value in plain.items() if value not in ({}, [])}
+    plain = _plain(document, {"project": "default", "environment": "default"}) | {"version": 1}
+    for section, form in _FORMS.items():
+        parts: Mapping[str, Any] = document.get(section) or {}  # type: ignore[assignment]
+        plain[section] = {name: form(part) for name, part in parts.items()}
+    return _in_order({key: value for key, value in plain.items() if value not in ({}, [])}, Document)
 
 
-def _plain(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump(mode="json", by_alias=True, exclude_defaults=True) | (
-        {"version": 1} if isinstance(model, Document) else {}
-    )
+def _plain(part: Mapping[str, Any], implied: Mapping[str, Any]) -> dict[str, Any]:
+    """What a part says, without what would be understood anyway."""
+    return {
+        name: value
+        for name, value in part.items()
+        if value is not None and not (name in implied and value == implied[name])
+    }
 
 
 def _condition(given: Conditions) -> dict[str, Any]:
-    node = condition_of(given)
-    match node:
-        case AllCondition():
-            return {"all": [_condition(item) for item in node.all]}
-        case AnyCondition():
-            return {"any": [_condition(item) for item in node.any]}
-        case NotCondition():
-            return {"not": _condition(node.not_)}
-        case LeafCondition():
-            return {"attribute": node.attribute, "op": node.op, "value": node.value}
-        case PrerequisiteCondition():
+    node: Any = condition_of(given)
+    match kind_of(node):
+        case "all" | "any" as kind:
+            return {kind: [_condition(item) for item in node[kind]]}
+        case "not":
+            return {"not": _condition(node["not"])}
+        case "attribute":
+            return {"attribute": node["attribute"], "op": node["op"], "value": node.get("value", True)}
+        case "flag":
             return _prerequisite(node)
-        case _:
-            return _plain(node)
+        case "bucket":
+            return {"bucket": _plain(node["bucket"], _UNIT), "in": _briefly(node["in"])}
+        case "time":
+            return {"time": _in_order(_plain(node["time"], {}), WindowModel)}
+        case kind:
+            return {kind: node[kind]}
 
 
 def _prerequisite(node: PrerequisiteCondition) -> dict[str, Any]:
-    plain: dict[str, Any] = {"flag": node.flag}
-    if node.variant is not None:
-        plain["variant"] = [node.variant] if isinstance(node.variant, str) else node.variant
-    if node.enabled is not None or node.variant is None:
-        plain["enabled"] = node.enabled is not False
+    variant, enabled = node.get("variant"), node.get("enabled")
+    plain: dict[str, Any] = {"flag": node["flag"]}
+    if variant is not None:
+        plain["variant"] = [variant] if isinstance(variant, str) else variant
+    if enabled is not None or variant is None:
+        plain["enabled"] = enabled is not False
     return plain
 
 
 def _experiment(experiment: ExperimentModel) -> dict[str, Any]:
-    plain = _plain(experiment) | {"split": _split(experiment.split), "status": experiment.status}
-    if experiment.layer is None:
-        plain["traffic"] = 100 if experiment.traffic is None else briefly(experiment.traffic)
-    return _in_order(plain, ExperimentModel)
+    plain = _plain(experiment, _EXPERIMENT) | {
+        "split": _split(experiment["split"]),
+        "status": experiment.get("status", "running"),
+    }
+    if experiment.get("layer") is None:
+        plain["traffic"] = 100 if experiment.get("traffic") is None else plain["traffic"]
+    if experiment.get("metrics") is not None:
+        plain["metrics"] = _plain(plain["metrics"], {"guardrails": []})
+    return _in_order(_with_brief_percents(plain), ExperimentModel)
 
 
 def _split(split: dict[str, float] | list[WeightModel]) -> list[dict[str, Any]]:
-    return [{"variant": part.variant, "weight": briefly(part.weight)} for part in weights_of(split)]
+    return [{"variant": part["variant"], "weight": briefly(part["weight"])} for part in weights_of(split)]
 
 
 def _flag(flag: FlagModel) -> dict[str, Any]:
     variants = {name: _variant(worth) for name, worth in variants_of(flag).items()}
-    plain = _plain(flag) | {"variants": variants, "default": default_of(flag), "off": off_of(flag)}
-    if flag.gates:
-        plain["gates"] = [_condition(gate) for gate in flag.gates]
-    if flag.rules:
-        plain["rules"] = [_rule(str(index), rule) for index, rule in enumerate(flag.rules)]
+    plain = _plain(flag, _FLAG) | {"variants": variants, "default": default_of(flag), "off": off_of(flag)}
+    if "gates" in plain:
+        plain["gates"] = [_condition(gate) for gate in plain["gates"]]
+    if "rules" in plain:
+        plain["rules"] = [_rule(str(index), rule) for index, rule in enumerate(plain["rules"])]
     return _in_order(plain, FlagModel)
 
 
@@ -187,20 +200,57 @@ def _variant(worth: Worth) -> dict[str, Any]:
 
 
 def _rule(index: str, rule: RuleModel) -> dict[str, Any]:
-    plain = {
-        key: value for key, value in _plain(rule).items() if key not in ("segment", "start", "end", "when")
-    }
-    when, serve = when_of(rule), serve_of(rule)
-    plain["id"] = rule.id or index
+    plain = _plain(rule, {})
+    for name in ("segment", "start", "end", "when"):
+        plain.pop(name, None)
+    when, serve, split = when_of(rule), serve_of(rule), rule.get("split")
+    plain["id"] = rule.get("id") or index
     if when is not None:
         plain["when"] = _condition(when)
     if serve is not None:
         plain["serve"] = serve
-    if rule.split is not None:
-        plain["split"] = _split(rule.split)
-    return _in_order(plain, RuleModel)
+    if split is not None:
+        plain["split"] = _split(split)
+    return _in_order(_with_brief_percents(plain), RuleModel)
 
 
-def _in_order(plain: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def _layer(layer: LayerModel) -> dict[str, Any]:
+    return _in_order(_plain(layer, _UNIT), LayerModel)
+
+
+def _holdout(holdout: HoldoutModel) -> dict[str, Any]:
+    return _in_order(_with_brief_percents(_plain(holdout, _UNIT)), HoldoutModel)
+
+
+def _with_brief_percents(plain: dict[str, Any]) -> dict[str, Any]:
+    return plain | {name: _briefly(plain[name]) for name in _PERCENTS if name in plain}
+
+
+def _briefly(given: Any) -> Any:
+    """A percentage, or those in a list of ranges or steps, as people write them."""
+    match given:
+        case list():
+            return [_briefly(item) for item in given]
+        case {"at": at, "percent": percent}:
+            return {"at": at, "percent": briefly(percent)}
+        case _:
+            return briefly(given)
+
+
+def _in_order(plain: dict[str, Any], model: type) -> dict[str, Any]:
     """The fields in the model's order, so that a document in canonical form is printed as it was read."""
-    return {name: plain[name] for name in model.model_fields if name in plain}
+    names: Iterable[str] = model.__annotations__
+    return {name: plain[name] for name in names if name in plain}
+
+
+_PERCENTS = ("rollout", "traffic", "slots", "size")
+_UNIT = {"unit": "targeting_key"}
+_EXPERIMENT = _UNIT | {"revision": 1, "pins": {}}
+_FLAG: dict[str, Any] = {"enabled": True, "tags": [], "gates": [], "pins": {}, "rules": [], "metadata": {}}
+_FORMS: dict[str, Any] = {
+    "segments": _condition,
+    "layers": _layer,
+    "holdouts": _holdout,
+    "experiments": _experiment,
+    "flags": _flag,
+}

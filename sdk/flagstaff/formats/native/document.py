@@ -1,28 +1,30 @@
-"""The rules document: one model of what a person may write and a machine sends.
+"""The rules document: one schema of what a person may write and a machine sends.
 
-Short forms are for people; each says the same as a canonical form, which ``canonical`` prints. The model
+Short forms are for people; each says the same as a canonical form, which ``canonical`` prints. The schema
 checks shapes and types of single values; ``checks`` looks at how they go together. ``flagstaff schema``
 prints the JSON Schema of ``Document``.
+
+The types are dictionaries, not classes: a document stays the plain data that it was read as, which is checked
+several times faster than objects are made, and can be thrown away after it.
 """
 
 from __future__ import annotations
 
 import re
 from math import isfinite
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Required, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
     StringConstraints,
     Tag,
     WithJsonSchema,
+    with_config,
 )
-from pydantic_core import PydanticSerializationUnexpectedValue
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from flagstaff.core.conditions import parse_instant
 
@@ -52,6 +54,7 @@ __all__ = [
     "WeightModel",
     "WindowModel",
     "briefly",
+    "kind_of",
     "marked",
     "thousandths",
 ]
@@ -59,10 +62,8 @@ __all__ = [
 BOOLEAN_VARIANTS = {"on": True, "off": False}
 
 
-class _Model(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
+_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+_checked = with_config(_CONFIG)
 
 
 def thousandths(percent: float) -> int:
@@ -80,13 +81,7 @@ def _percent(value: float) -> float:
 
 def briefly(percent: float) -> int | float:
     """The same number, as an int where it is whole: 25, not 25.0."""
-    return int(percent) if percent.is_integer() else percent
-
-
-def _printed(percent: Any) -> int | float:
-    if not isinstance(percent, float):
-        raise PydanticSerializationUnexpectedValue("no percentage")  # the other form has its own serializer
-    return briefly(percent)
+    return int(percent) if percent == int(percent) else percent
 
 
 def _is_instant(text: str) -> str:
@@ -99,9 +94,7 @@ Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
-Percent: TypeAlias = Annotated[
-    float, Field(ge=0, le=100), AfterValidator(_percent), PlainSerializer(_printed, when_used="json")
-]
+Percent: TypeAlias = Annotated[float, Field(ge=0, le=100), AfterValidator(_percent)]
 Instant: TypeAlias = Annotated[
     str, AfterValidator(_is_instant), Field(json_schema_extra={"format": "date-time"})
 ]
@@ -123,18 +116,22 @@ def _mark(form: str) -> Tag:
 
 def _shape(**kinds: type) -> Discriminator:
     """Tells the forms of a value apart by its type, so that an error speaks of the form that was meant."""
-    first = next(iter(kinds))
-
-    def shape_of(value: Any) -> str:
-        return marked(next((name for name, kind in kinds.items() if isinstance(value, kind)), first))
-
-    return Discriminator(shape_of)
+    marks = {kind: marked(name) for name, kind in kinds.items()}
+    first = marked(next(iter(kinds)))
+    return Discriminator(lambda value: marks.get(type(value), first))
 
 
 def _json(value: Any) -> Any:
     """The value if it is JSON that every reader understands alike; ValueError otherwise."""
-    _check_json(value, 1)
+    if not _is_harmless(value):
+        _check_json(value, 1)
     return value
+
+
+def _is_harmless(value: object) -> bool:
+    """Whether a look tells that nothing is wrong with a value: so it is with nearly all."""
+    kind = type(value)
+    return kind is bool or (kind is str and value.isascii())  # type: ignore[attr-defined]
 
 
 def _check_json(value: object, depth: int) -> None:
@@ -147,7 +144,8 @@ def _check_json(value: object, depth: int) -> None:
                 _check_json(item, depth + 1)
         case list():
             for item in value:
-                _check_json(item, depth + 1)
+                if depth == MAX_DEPTH or not _is_harmless(item):
+                    _check_json(item, depth + 1)
         case _:
             _check_scalar(value, str | int | float | None)
 
@@ -205,88 +203,106 @@ Operator: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-class LeafCondition(_Model):
+@_checked
+class LeafCondition(TypedDict, total=False):
     """A test of one attribute. Unknown, so neither true nor false, where the attribute is absent."""
 
-    attribute: Path
-    op: Operator
-    value: Json = True
+    attribute: Required[Path]
+    op: Required[Operator]
+    value: Json
 
 
-class SegmentCondition(_Model):
+@_checked
+class SegmentCondition(TypedDict, total=False):
     """Holds where the named segment does."""
 
-    segment: Name
+    segment: Required[Name]
 
 
-class PrerequisiteCondition(_Model):
+@_checked
+class PrerequisiteCondition(TypedDict, total=False):
     """Holds where another flag serves one of these variants, or is enabled (default: ``enabled = true``)."""
 
-    flag: Name
-    variant: Names | None = None
-    enabled: bool | None = None
+    flag: Required[Name]
+    variant: Names | None
+    enabled: bool | None
 
 
-class AllCondition(_Model):
+@_checked
+class AllCondition(TypedDict, total=False):
     """Holds where every one does."""
 
-    all: list[Condition]
+    all: Required[list[Condition]]
 
 
-class AnyCondition(_Model):
+@_checked
+class AnyCondition(TypedDict, total=False):
     """Holds where one does."""
 
-    any: list[Condition]
+    any: Required[list[Condition]]
 
 
-class NotCondition(_Model):
+_Not = TypedDict("_Not", {"not": Required["Condition"]}, total=False)
+
+
+@_checked
+class NotCondition(_Not, total=False):
     """Holds where the other one is definitely false."""
 
-    not_: Annotated[Condition, Field(alias="not")]
 
-
-class BucketModel(_Model):
+@_checked
+class BucketModel(TypedDict, total=False):
     """Who is drawn, and under which salt."""
 
-    salt: Name
-    unit: Path = "targeting_key"
+    salt: Required[Name]
+    unit: Path
 
 
 Slots: TypeAlias = list[Annotated[list[Percent], Field(min_length=2, max_length=2)]]
 """Half-open ranges, in percent."""
 
 
-class DrawCondition(_Model):
+_In = TypedDict("_In", {"in": Required[Slots]}, total=False)
+
+
+@_checked
+class DrawCondition(_In, total=False):
     """Holds where the unit's draw lies in one of the ranges (percent, half-open)."""
 
-    bucket: BucketModel
-    in_: Annotated[Slots, Field(alias="in")]
+    bucket: Required[BucketModel]
 
 
-class WindowModel(_Model):
+@_checked
+class WindowModel(TypedDict, total=False):
     """From ``start`` on and before ``end``; either may be left out."""
 
-    start: Instant | None = None
-    end: Instant | None = None
+    start: Instant | None
+    end: Instant | None
 
 
-class TimeCondition(_Model):
+@_checked
+class TimeCondition(TypedDict, total=False):
     """Holds within a window of time."""
 
-    time: WindowModel
+    time: Required[WindowModel]
 
 
 _KEYS = ("attribute", "segment", "flag", "all", "any", "not", "bucket", "time")
+_MARKED = {key: marked(key) for key in _KEYS}
+_LIST = marked("list")
 
 
 def _condition_kind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((marked(key) for key in _KEYS if key in value), None)
-    if isinstance(value, list):
-        return marked("list")
-    if isinstance(value, BaseModel):
-        return marked(next((key for key in _KEYS if hasattr(value, key)), "not"))
-    return None
+        for key, mark in _MARKED.items():
+            if key in value:
+                return mark
+    return _LIST if isinstance(value, list) else None
+
+
+def kind_of(node: Any) -> str:
+    """The key that tells which condition a node is."""
+    return next(key for key in _KEYS if key in node)
 
 
 _BY_KEY = Discriminator(
@@ -313,29 +329,32 @@ Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], _ma
 # -- flags -------------------------------------------------------------------------------------------
 
 
-class VariantModel(_Model):
+@_checked
+class VariantModel(TypedDict, total=False):
     """What a variant is worth; a value that is no table may stand alone.
 
     ``enabled`` is what ``enabled()`` answers, by default the truth of the value.
     """
 
-    value: Json
-    enabled: bool | None = None
-    description: Text | None = None
+    value: Required[Json]
+    enabled: bool | None
+    description: Text | None
 
 
-class WeightModel(_Model):
+@_checked
+class WeightModel(TypedDict, total=False):
     """A variant's part of a split, in percent."""
 
-    variant: Name
-    weight: Percent
+    variant: Required[Name]
+    weight: Required[Percent]
 
 
-class StepModel(_Model):
+@_checked
+class StepModel(TypedDict, total=False):
     """From a point in time on, so many percent."""
 
-    at: Instant
-    percent: Percent
+    at: Required[Instant]
+    percent: Required[Percent]
 
 
 Weights: TypeAlias = Annotated[
@@ -352,11 +371,12 @@ Rollout: TypeAlias = Annotated[
 
 Value: TypeAlias = Annotated[
     Annotated[VariantModel, _mark("variant")] | Annotated[Json, _NO_TABLE, _mark("value")],
-    Discriminator(lambda value: marked("variant" if isinstance(value, dict | VariantModel) else "value")),
+    _shape(value=object, variant=dict),
 ]
 
 
-class RuleModel(_Model):
+@_checked
+class RuleModel(TypedDict, total=False):
     """When something holds, what is served: ``serve``, ``split`` or ``experiment``.
 
     ``segment``, ``start`` and ``end`` are short for conditions; all of them must hold. ``rollout`` narrows
@@ -364,106 +384,110 @@ class RuleModel(_Model):
     default.
     """
 
-    id: Name | None = None
-    description: Text | None = None
-    when: Conditions | None = None
-    segment: Name | None = None
-    start: Instant | None = None
-    end: Instant | None = None
-    serve: Name | None = None
-    rollout: Rollout | None = None
-    split: Weights | None = None
-    experiment: Name | None = None
-    salt: Name | None = None
-    unit: Path | None = None
+    id: Name | None
+    description: Text | None
+    when: Conditions | None
+    segment: Name | None
+    start: Instant | None
+    end: Instant | None
+    serve: Name | None
+    rollout: Rollout | None
+    split: Weights | None
+    experiment: Name | None
+    salt: Name | None
+    unit: Path | None
 
 
-class FlagModel(_Model):
+@_checked
+class FlagModel(TypedDict, total=False):
     """A named decision. Without ``variants`` it is a boolean flag: on and off."""
 
-    description: Text | None = None
-    owner: Text | None = None
-    expires: Text | None = None
-    tags: list[Text] = []
-    enabled: bool = True
-    variants: Annotated[dict[Name, Value], Field(min_length=1)] | None = None
-    default: Name | None = None
-    off: Name | None = None
-    gates: list[Condition] = []
-    pins: dict[Name, Name] = {}
-    rules: list[RuleModel] = []
-    salt: Name | None = None
-    metadata: dict[str, Scalar] = {}
+    description: Text | None
+    owner: Text | None
+    expires: Text | None
+    tags: list[Text]
+    enabled: bool
+    variants: Annotated[dict[Name, Value], Field(min_length=1)] | None
+    default: Name | None
+    off: Name | None
+    gates: list[Condition]
+    pins: dict[Name, Name]
+    rules: list[RuleModel]
+    salt: Name | None
+    metadata: dict[str, Scalar]
 
 
-class MetricsModel(_Model):
+@_checked
+class MetricsModel(TypedDict, total=False):
     """What an experiment is judged by."""
 
-    primary: Text | None = None
-    guardrails: list[Text] = []
+    primary: Text | None
+    guardrails: list[Text]
 
 
-class ExperimentModel(_Model):
+@_checked
+class ExperimentModel(TypedDict, total=False):
     """What is served, and why it is being asked.
 
     ``traffic`` (percent) says how many units take part; in a ``layer`` its ``slots`` do. Raise ``revision``
     to count its exposures anew. Served while ``status`` is running; decided serves ``winner`` to everyone.
     """
 
-    description: Text | None = None
-    owner: Text | None = None
-    hypothesis: Text | None = None
-    goal: Text | None = None
-    initiative: Text | None = None
-    metrics: MetricsModel | None = None
-    status: Literal["draft", "qa", "running", "stopped", "decided"] = "running"
-    winner: Name | None = None
-    revision: Annotated[int, Field(ge=1)] = 1
-    split: Weights
-    unit: Path = "targeting_key"
-    salt: Name | None = None
-    traffic: Percent | None = None
-    layer: Name | None = None
-    slots: Slots | None = None
-    pins: dict[Name, Name] = {}
+    description: Text | None
+    owner: Text | None
+    hypothesis: Text | None
+    goal: Text | None
+    initiative: Text | None
+    metrics: MetricsModel | None
+    status: Literal["draft", "qa", "running", "stopped", "decided"]
+    winner: Name | None
+    revision: Annotated[int, Field(ge=1)]
+    split: Required[Weights]
+    unit: Path
+    salt: Name | None
+    traffic: Percent | None
+    layer: Name | None
+    slots: Slots | None
+    pins: dict[Name, Name]
 
 
-class LayerModel(_Model):
+@_checked
+class LayerModel(TypedDict, total=False):
     """One draw shared by experiments that must not overlap."""
 
-    description: Text | None = None
-    owner: Text | None = None
-    unit: Path = "targeting_key"
-    salt: Name | None = None
+    description: Text | None
+    owner: Text | None
+    unit: Path
+    salt: Name | None
 
 
-class HoldoutModel(_Model):
+@_checked
+class HoldoutModel(TypedDict, total=False):
     """A slice, in percent, kept out of a set of experiments."""
 
-    description: Text | None = None
-    owner: Text | None = None
-    size: Percent
-    experiments: list[Name]
-    unit: Path = "targeting_key"
-    salt: Name | None = None
+    description: Text | None
+    owner: Text | None
+    size: Required[Percent]
+    experiments: Required[list[Name]]
+    unit: Path
+    salt: Name | None
 
 
-class Document(_Model):
+_Schema = TypedDict("_Schema", {"$schema": str | None}, total=False)
+
+
+@with_config(_CONFIG | {"title": "flagstaff rules", "json_schema_extra": {"$id": "urn:flagstaff:rules:1"}})
+class Document(_Schema, total=False):
     """Everything that a client needs to decide."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        title="flagstaff rules", json_schema_extra={"$id": "urn:flagstaff:rules:1"}
-    )
-
-    schema_: Annotated[str | None, Field(alias="$schema")] = None
-    version: Literal[1]
-    project: Name = "default"
-    environment: Name = "default"
-    revision: Annotated[int, Field(ge=0)] | None = None
-    description: Text | None = None
-    shared_salts: list[Name] = []
-    segments: dict[Name, Conditions] = {}
-    layers: dict[Name, LayerModel] = {}
-    holdouts: dict[Name, HoldoutModel] = {}
-    experiments: dict[Name, ExperimentModel] = {}
-    flags: dict[Name, FlagModel] = {}
+    version: Required[Literal[1]]
+    project: Name
+    environment: Name
+    revision: Annotated[int, Field(ge=0)] | None
+    description: Text | None
+    shared_salts: list[Name]
+    segments: dict[Name, Conditions]
+    layers: dict[Name, LayerModel]
+    holdouts: dict[Name, HoldoutModel]
+    experiments: dict[Name, ExperimentModel]
+    flags: dict[Name, FlagModel]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
-__all__ = ["MAX_DEPTH", "MAX_OWN", "MAX_TESTS", "Part", "faults", "taken_along"]
+from .parts import Part
+
+__all__ = ["MAX_DEPTH", "MAX_OWN", "MAX_TESTS", "faults", "taken_along"]
 
 MAX_DEPTH = 32
 """How deep conditions, segments and prerequisites may lie within one another."""
@@ -19,16 +20,6 @@ MAX_OWN = 10_000
 
 MAX_TESTS = 100_000
 """How many it may come to with those of all that it refers to: an answer may ask all of them."""
-
-
-class Part(NamedTuple):
-    """A named part of a document: ``Part("flags", "new-checkout")``."""
-
-    section: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.section}.{self.name}"
 
 
 Graph = Mapping[Part, Counter[Part]]
@@ -59,11 +50,11 @@ def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
 def faults(graph: Graph, own: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
     """The flags and segments that can't be answered in good time, and why.
 
-    ``own`` says how many rules and conditions each has of its own.
+    ``own`` says how many rules and conditions each has of its own; one that it does not know is not there.
     """
     depths: dict[Part, int] = {}
     tests: dict[Part, int] = {}
-    links = {part: _links(graph.get(part, ())) for part in own}
+    links = {part: sorted(other for other in graph.get(part, ()) if other in own) for part in own}
     for component in _components(links):
         for part in sorted(component):
             used = [other for other in links[part] if other in depths]
@@ -73,10 +64,6 @@ def faults(graph: Graph, own: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
             message = _circle(part, component, links) or _excess(depths[part], own[part], tests[part])
             if message is not None:
                 yield part, message
-
-
-def _links(used: Iterable[Part]) -> list[Part]:
-    return sorted(other for other in used if other.section in ("segments", "flags"))
 
 
 def _excess(depth: int, own: int, tests: int) -> str | None:

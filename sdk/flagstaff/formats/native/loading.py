@@ -3,69 +3,85 @@
 Strict: any problem at all is a RulesError that lists every one. Lenient: unknown fields are warnings, since
 a newer server may send more; a broken flag, or one that stands on a broken part, is left out and reported;
 only a document that is no rules document is a RulesError.
+
+A document is read part by part, and each part is forgotten but for its text: it becomes rules when somebody
+asks for it. The next version is read against the one before it; what stands there as it stood is not looked
+at again.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-
+from flagstaff.core.difference import changed_flags
 from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
-from flagstaff.formats.suggest import did_you_mean
 
 from .canonical import canonical
-from .checks import check
-from .document import (
-    MARKS,
-    AllCondition,
-    AnyCondition,
-    BucketModel,
-    Document,
-    DrawCondition,
-    ExperimentModel,
-    FlagModel,
-    HoldoutModel,
-    LayerModel,
-    LeafCondition,
-    MetricsModel,
-    NotCondition,
-    PrerequisiteCondition,
-    RuleModel,
-    SegmentCondition,
-    StepModel,
-    TimeCondition,
-    VariantModel,
-    WeightModel,
-    WindowModel,
-    marked,
-)
-from .graph import Part, taken_along
-from .reading import plain, read
-from .translate import translate
+from .checks import Hints, examine
+from .graph import taken_along
+from .index import Index
+from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
+from .reading import decoded, plain, read
+from .shape import faults_of, keys_of, problem_of
+from .store import Flags, Segments, Store
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from .document import Document
 
 __all__ = ["Loaded", "load"]
 
 _ROUNDS = 8
 """What is wrong inside a part may show only when more obvious faults are gone, but not for ever."""
 
-_SECTIONS = ("flags", "segments", "experiments", "layers", "holdouts")
+_WARNINGS = 1_000
+"""How many warnings are kept."""
+
+_BREATH = 0.001  # seconds of work between two breaths
 
 
 class Loaded:
     """A document that was read: ``rules`` for the engine, ``warnings`` for people, and its canonical form."""
 
-    def __init__(self, document: Document, rules: Rules, warnings: Iterable[Problem]) -> None:
-        self.document: Document = document
+    def __init__(
+        self,
+        store: Store,
+        index: Index,
+        rules: Rules,
+        warnings: Iterable[Problem],
+        *,
+        before: Loaded | None = None,
+        suspects: frozenset[str] | None = None,
+    ) -> None:
         self.rules: Rules = rules
         self.warnings: tuple[Problem, ...] = tuple(warnings)
+        self.store: Store = store
+        self.index: Index = index
+        self._before = None if before is None else id(before.store)
+        self._suspects = suspects
+
+    def suspects(self, before: Loaded | None) -> frozenset[str] | None:
+        """The flags that may be decided otherwise than by the rules before; None if it may be any."""
+        same = before is not None and self._before == id(before.store)
+        return self._suspects if same else None
+
+    def changed(self, before: Loaded | None) -> frozenset[str]:
+        """The keys of the flags that are decided otherwise than by the rules before, or might be."""
+        return changed_flags(before.rules if before else None, self.rules, self.suspects(before))
+
+    def without_warnings(self) -> Loaded:
+        """The same for somebody who has been told."""
+        return Loaded(self.store, self.index, self.rules, ())
+
+    @cached_property
+    def document(self) -> Document:
+        """The document as it was written, less what was left out."""
+        return self.store.document()
 
     @property
     def canonical(self) -> dict[str, Any]:
@@ -81,48 +97,258 @@ class Loaded:
 
 
 def load(
-    data: bytes | Mapping[str, Any], *, suffix: str = ".json", source: str = "document", strict: bool = True
+    data: bytes | Mapping[str, Any],
+    *,
+    suffix: str = ".json",
+    source: str = "document",
+    strict: bool = True,
+    before: Loaded | None = None,
+    breathe: Callable[[], object] | None = None,
 ) -> Loaded:
     """Reads a rules document from bytes (by ``suffix``) or from plain data.
 
-    RulesError lists what is wrong; see the module for what ``strict`` means.
+    ``before`` is the version before it, if there is one: reading then costs what has changed. ``breathe`` is
+    called every millisecond or so, to let others work. RulesError lists what is wrong; see the module for
+    what ``strict`` means.
     """
     try:
-        return _load(data, suffix, source, strict)
+        reader = _Reader(source, before, breathe, strict=strict)
+        if suffix != ".json" or not isinstance(data, bytes | bytearray):
+            return reader.read_data(data, suffix)
+        try:
+            return reader.read_text(decoded(data, source))
+        except Irregular:  # read as a whole, it shows what is wrong with it, or that it is just odd
+            return _Reader(source, before, breathe, strict=strict).read_data(data, suffix)
     except RecursionError:
         raise RulesError([Problem("", "is nested too deep")], source) from None
 
 
-def _load(data: bytes | Mapping[str, Any], suffix: str, source: str, strict: bool) -> Loaded:
-    raw = read(bytes(data), suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
-    if not isinstance(raw, dict):
-        raise RulesError([Problem("", f"a rules document is an object, not {type(raw).__name__}")], source)
-    return _strictly(raw, source) if strict else _leniently(raw, source)
+class _Reader:
+    """Reads one document."""
+
+    def __init__(
+        self, source: str, before: Loaded | None, breathe: Callable[[], object] | None, *, strict: bool
+    ) -> None:
+        if before is not None and strict and (before.warnings or before.rules.malformed):
+            before = None  # read by somebody less strict
+        self._source = source
+        self._strict = strict
+        self._before = before
+        self._old = before.store if before else Store({}, {section: {} for section in SECTIONS})
+        self._breathe = breathe
+        self._breath = perf_counter() + _BREATH
+        self._store = Store({}, {section: {} for section in SECTIONS})
+        self._index = Index(before.index if before else None)
+        self._hints = Hints()
+        self._fresh: dict[Part, bool] = {}  # whether it still has to be examined
+        self._problems: list[Problem] = []  # of shape, in a strict reader
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def read_text(self, text: str) -> Loaded:
+        """Irregular, RulesError."""
+        head: dict[str, Any] = {}
+        for raw in scan(text, self._old.texts, head, self._store.texts):
+            self._take(raw)
+        return self._finish(head)
+
+    def read_data(self, data: bytes | Mapping[str, Any], suffix: str) -> Loaded:
+        """RulesError, ConfigError."""
+        given = (
+            read(bytes(data), suffix, self._source) if isinstance(data, bytes | bytearray) else plain(data)
+        )
+        if not isinstance(given, dict):
+            message = f"a rules document is an object, not {type(given).__name__}"
+            raise RulesError([Problem("", message)], self._source)
+        head = dict(given)
+        for section in SECTIONS:
+            if isinstance(given.get(section), dict):
+                head[section] = {}
+                for name, value in given[section].items():
+                    self._take(Raw(section, name, value, None))
+        return self._finish(head)
+
+    def _take(self, raw: Raw) -> None:
+        section, name, value, text = raw
+        if self._breathe is not None and perf_counter() > self._breath:
+            self._breathe()
+            self._breath = perf_counter() + _BREATH
+        faults = faults_of({"version": 1, section: {name: value}})
+        if faults:
+            self._take_faulty(raw, faults)
+        else:
+            self._keep(section, name, value, text or text_of(name, value))
+
+    def _keep(self, section: str, name: str, value: Any, text: str) -> None:
+        """Take in a part that has the right shape."""
+        known = self._old.texts[section].get(name)
+        if known == text and Part(section, name) not in self._old.mended:
+            self._store.texts[section][name] = known
+            return
+        self._store.texts[section][name] = text
+        part, alone = Part(section, name), section == "flags" and _stands_alone(text)
+        if self._before is not None:
+            self._index.forget(part)
+        if alone:
+            self._index.enter(part, examine(part, value, self._store, self._hints))
+        if self._before is not None or not alone:
+            self._fresh[part] = not alone
+
+    def _take_faulty(self, raw: Raw, faults: list[ErrorDetails]) -> None:
+        if self._strict:
+            self._problems += [problem_of(item) for item in faults]
+            return
+        section, name, value, text = raw
+        part, warnings = Part(section, name), list[Problem]()
+        document = {"version": 1, section: {name: value}}
+        for _ in range(_ROUNDS):
+            warnings += [problem_of(item) for item in faults]
+            wrong = [problem_of(item) for item in faults if item["type"] != "extra_forbidden"]
+            if wrong:
+                self._give_up(part, value, str(wrong[0]))
+                break
+            for item in faults:
+                _drop(document, keys_of(item))
+            faults = faults_of(document)
+            if not faults:
+                self._keep(section, name, value, text or text_of(name, value))
+                self._store.mended[part] = text_of(name, value)
+                break
+        else:
+            self._give_up(part, value, str(warnings[-1]))
+        self._store.warnings[part] = tuple(warnings[:_WARNINGS])
+
+    def _give_up(self, part: Part, value: Any, why: str) -> None:
+        """Leave out a part that nothing can be made of."""
+        self._store.unreadable[part] = why
+        self._fresh[part] = False
+        if self._before is not None:
+            self._index.forget(part)
+        if part.section == "holdouts":  # without it, nobody would be held out
+            held = value.get("experiments") if isinstance(value, dict) else None
+            for experiment in held if isinstance(held, list) else []:
+                self._store.unheld[Part("experiments", str(experiment))] = why
+
+    # -- what it comes to ----------------------------------------------------------------------------------
+
+    def _finish(self, head: dict[str, Any]) -> Loaded:
+        warnings = self._take_head(head)
+        if self._problems:
+            raise RulesError(self._problems, self._source)
+        store, index = self._store, self._index
+        changed = self._examine_rest()
+        warnings += [problem for found in store.warnings.values() for problem in found]
+        problems, broken = self._judge()
+        if problems and self._strict:
+            raise RulesError(problems, self._source)
+        causes = taken_along(broken, index.uses) if broken else {}
+        malformed = {part.name: why for part, why in store.unreadable.items() if _is_flag(part)}
+        malformed |= _malformed(broken, causes)
+        rules = Rules(
+            flags=Flags(store, malformed),
+            segments=Segments(store, {part.name for part in causes if part.section == "segments"}),
+            malformed=malformed,
+            project=store.head.get("project", "default"),
+            environment=store.head.get("environment", "default"),
+            revision=store.head.get("revision"),
+        )
+        suspects = self._suspects(changed, malformed)
+        store.settle()
+        told = [*warnings, *problems][:_WARNINGS]
+        return Loaded(store, index, rules, told, before=self._before, suspects=suspects)
+
+    def _take_head(self, head: dict[str, Any]) -> list[Problem]:
+        """Check what the document says of itself; what may be told of it as a warning."""
+        self._store.head = head
+        warnings: list[Problem] = []
+        faults = faults_of(head)
+        if self._strict or any(item["type"] != "extra_forbidden" for item in faults):
+            self._problems[:0] = [problem_of(item) for item in faults]
+            if faults:
+                raise RulesError(self._problems, self._source)
+        for item in faults:
+            warnings.append(problem_of(item))
+            _drop(head, keys_of(item))
+        return warnings
+
+    def _examine_rest(self) -> set[Part]:
+        """Examine what could not be before everything was there; the parts that have changed."""
+        store, index, old = self._store, self._index, self._old
+        changed = {*self._fresh}
+        for section in SECTIONS:
+            for name in old.texts[section].keys() - store.texts[section].keys():
+                changed.add(Part(section, name))
+                index.forget(Part(section, name))
+        changed |= old.unreadable.keys() - store.unreadable.keys()
+        self._carry_warnings(changed)
+        waiting = dict.fromkeys(part for part, waits in self._fresh.items() if waits)
+        if changed and self._before is not None:
+            again = [
+                *index.users(changed),
+                *store.held_by(part.name for part in changed if _is_holdout(part)),
+            ]
+            for part in again:
+                if part.name in store.texts[part.section]:
+                    index.forget(part)
+                    waiting[part] = None
+        for part in waiting:
+            index.enter(part, examine(part, store.value(part), store, self._hints))
+        return changed
+
+    def _carry_warnings(self, changed: set[Part]) -> None:
+        for part, warnings in self._old.warnings.items():
+            if part not in changed and part.name in self._store.texts[part.section]:
+                self._store.warnings.setdefault(part, warnings)
+                self._store.mended.setdefault(part, self._old.mended[part])
+
+    def _judge(self) -> tuple[list[Problem], dict[Part, str]]:
+        """All problems in how parts go together, in order, and why each broken part is broken."""
+        store, index = self._store, self._index
+        problems = [
+            problem for part in sorted(index.problems, key=store.place) for problem in index.problems[part]
+        ]
+        broken = {**store.unheld, **index.faults}
+        for part, problem in index.overlaps():
+            problems.append(problem)
+            broken.setdefault(part, str(problem))
+        for part, message in index.unanswerable():
+            problem = Problem(str(part), message, part.name if _is_flag(part) else None)
+            problems.append(problem)
+            broken.setdefault(part, str(problem))
+        layers = [
+            (store.layer(name).get("salt") or name, Part("layers", name))
+            for name in index.layers()
+            if name in store.texts["layers"]
+        ]
+        problems += index.shared_salts(store.head.get("shared_salts", []), layers)
+        return problems, broken
+
+    def _suspects(self, changed: set[Part], malformed: Mapping[str, str]) -> frozenset[str] | None:
+        """The flags that changed, or that stand on a part that did."""
+        before = self._before
+        if before is None:
+            return None
+        reached = {*changed}
+        while True:
+            more = {*before.index.users(reached), *self._index.users(reached)} - reached
+            if not more:
+                break
+            reached |= more
+        names = {part.name for part in reached if _is_flag(part)}
+        return frozenset(names.union(key for key, _ in malformed.items() ^ before.rules.malformed.items()))
 
 
-def _strictly(raw: dict[str, Any], source: str) -> Loaded:
-    try:
-        document = Document.model_validate(raw)
-    except ValidationError as error:
-        problems = [_problem(item) for item in error.errors(include_url=False)]
-        raise RulesError(problems, source) from None
-    found = check(document)
-    if found.problems:
-        raise RulesError([problem for _, problem in found.problems], source)
-    return Loaded(document, translate(document, {}), ())
+def _stands_alone(text: str) -> bool:
+    """Whether a look tells that a flag names no other part."""
+    return not ("\\" in text or '"segment"' in text or '"flag"' in text or '"experiment"' in text)
 
 
-def _leniently(raw: dict[str, Any], source: str) -> Loaded:
-    repair = _Repair(raw, source)
-    document = repair.document()
-    found = check(document, repair.malformed)
-    broken = dict(repair.broken)
-    for part, problem in found.problems:
-        broken.setdefault(part, str(problem))
-    causes = taken_along(broken, found.uses)
-    malformed = {**repair.malformed, **_malformed(broken, causes)}
-    problems = [problem for _, problem in found.problems]
-    return Loaded(document, translate(_without(document, causes), malformed), [*repair.warnings, *problems])
+def _is_flag(part: Part) -> bool:
+    return part.section == "flags"
+
+
+def _is_holdout(part: Part) -> bool:
+    return part.section == "holdouts"
 
 
 def _malformed(broken: Mapping[Part, str], causes: Mapping[Part, Part]) -> dict[str, str]:
@@ -134,75 +360,6 @@ def _malformed(broken: Mapping[Part, str], causes: Mapping[Part, Part]) -> dict[
     }
 
 
-def _without(document: Document, broken: Container[Part]) -> Document:
-    """The document less the segments that are broken: nothing that is left refers to them."""
-    segments = {
-        name: given for name, given in document.segments.items() if Part("segments", name) not in broken
-    }
-    return document.model_copy(update={"segments": segments})
-
-
-class _Repair:
-    """Takes out of a document what the model refuses, for as long as that helps."""
-
-    def __init__(self, raw: dict[str, Any], source: str) -> None:
-        self._raw = raw
-        self._source = source
-        self.warnings: list[Problem] = []
-        self.malformed: dict[str, str] = {}
-        self.broken: dict[Part, str] = {}
-
-    def document(self) -> Document:
-        for _ in range(_ROUNDS):
-            try:
-                return Document.model_validate(self._raw)
-            except ValidationError as error:
-                self._take_out(error.errors(include_url=False))
-        raise RulesError(self.warnings, self._source)
-
-    def _take_out(self, items: Sequence[ErrorDetails]) -> None:
-        self._raw = _copied(self._raw)
-        unknown = [item for item in items if item["type"] == "extra_forbidden"]
-        for item in items:
-            if item["type"] != "extra_forbidden":
-                self._drop_part(item, items)
-        for item in unknown:
-            self.warnings.append(_problem(item))
-            _drop(self._raw, _keys(item))
-
-    def _drop_part(self, item: ErrorDetails, items: Sequence[ErrorDetails]) -> None:
-        if len(item["loc"]) < 2 or item["loc"][0] not in _SECTIONS:
-            raise RulesError([_problem(item) for item in items], self._source)
-        section, name = str(item["loc"][0]), item["loc"][1]
-        problem = _problem(item)
-        self.warnings.append(problem)
-        parts = self._raw[section]
-        for key in [name] if name in parts else [key for key in parts if not _is_name(key)]:
-            self._forget(section, key, parts.pop(key), str(problem))
-
-    def _forget(self, section: str, name: object, part: Any, why: str) -> None:
-        if section == "flags" and isinstance(name, str):
-            self.malformed[name] = why
-        if section == "holdouts":  # without it, nobody would be held out
-            held = part.get("experiments") if isinstance(part, dict) else None
-            for experiment in held if isinstance(held, list) else []:
-                self.broken[Part("experiments", str(experiment))] = why
-
-
-def _is_name(key: object) -> bool:
-    """Whether the model tells a key as it is: one that is no text, or no Unicode, it tells as best it can."""
-    try:
-        return isinstance(key, str) and bool(key.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
 def _drop(raw: Any, keys: list[str | int]) -> None:
     *path, last = keys
     for key in path:
@@ -211,81 +368,3 @@ def _drop(raw: Any, keys: list[str | int]) -> None:
         except (KeyError, IndexError):
             return  # went with a part that was dropped
     raw.pop(last, None)
-
-
-# -- telling people ---------------------------------------------------------------------------------------
-
-
-def _keys(item: ErrorDetails) -> list[str | int]:
-    """The place in the document, without the marks by which pydantic tells the forms of a value apart."""
-    if not item["loc"]:
-        return []
-    *path, last = item["loc"]
-    keys = [part for index, part in enumerate(path) if index < 2 or part not in MARKS]
-    named = item["type"] == "extra_forbidden" or (last not in MARKS and last != "[key]")
-    return [*keys, last] if named else keys
-
-
-def _path(keys: list[str | int]) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{_printable(key)}" for key in keys).lstrip(".")
-
-
-def _printable(key: str) -> str:
-    return key if key.isprintable() else key.encode("unicode_escape", "backslashreplace").decode()
-
-
-def _problem(item: ErrorDetails) -> Problem:
-    keys = _keys(item)
-    flag = keys[1] if len(keys) > 1 and keys[0] == "flags" else None
-    return Problem(_path(keys), _message(item, keys), str(flag) if flag is not None else None)
-
-
-def _message(item: ErrorDetails, keys: list[str | int]) -> str:
-    kind, message = item["type"], item["msg"]
-    if kind == "extra_forbidden":
-        return f"no such field{did_you_mean(str(keys[-1]), _fields(item['loc']))}"
-    if kind == "missing":
-        return "is missing"
-    if kind == "string_pattern_mismatch":
-        return "must not hold control characters"
-    message = _PREFIX.sub("", message)
-    if kind == "literal_error":
-        return message + did_you_mean(
-            str(item["input"]), item["ctx"]["expected"].replace("'", "").split(", ")
-        )
-    return message
-
-
-_PREFIX = re.compile("^(?:Value error, |(?:Input|String|List|Dictionary) (?=should ))")
-
-_PLACES: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Document,
-    ("flags", "*"): FlagModel,
-    ("flags", "*", "rules", "*"): RuleModel,
-    ("experiments", "*"): ExperimentModel,
-    ("experiments", "*", "metrics"): MetricsModel,
-    ("layers", "*"): LayerModel,
-    ("holdouts", "*"): HoldoutModel,
-}
-_FORMS: dict[tuple[str, ...], type[BaseModel]] = {
-    (marked("variant"),): VariantModel,
-    (marked("list"), "*"): WeightModel,
-    (marked("steps"), "*"): StepModel,
-    (marked("attribute"),): LeafCondition,
-    (marked("segment"),): SegmentCondition,
-    (marked("flag"),): PrerequisiteCondition,
-    (marked("all"),): AllCondition,
-    (marked("any"),): AnyCondition,
-    (marked("not"),): NotCondition,
-    (marked("bucket"),): DrawCondition,
-    (marked("bucket"), "bucket"): BucketModel,
-    (marked("time"),): TimeCondition,
-    (marked("time"), "time"): WindowModel,
-}
-
-
-def _fields(loc: tuple[int | str, ...]) -> list[str]:
-    """The names that could have stood where an unknown one does."""
-    place = tuple("*" if isinstance(key, int) or index == 1 else key for index, key in enumerate(loc[:-1]))
-    model = _FORMS.get(place[-1:]) or _FORMS.get(place[-2:]) or _PLACES.get(place)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any, NoReturn
+from typing import Any
 
 from flagstaff.errors import ConfigError, MissingExtraError, Problem, RulesError
 
-__all__ = ["SUFFIXES", "plain", "read"]
+from .parts import refuse_constant, refuse_twins
+
+__all__ = ["SUFFIXES", "decoded", "plain", "read"]
 
 SUFFIXES = (".json", ".toml", ".yaml", ".yml")
 
@@ -27,28 +29,23 @@ def read(data: bytes, suffix: str, source: str) -> Any:
     )
 
 
+def decoded(data: bytes | bytearray, source: str) -> str:
+    """The text of a JSON document, in whichever Unicode encoding it came."""
+    try:
+        return data.decode(json.detect_encoding(data), "surrogatepass").removeprefix("\ufeff")
+    except ValueError as error:
+        raise RulesError([Problem("", f"not JSON: {_reason(error)}")], source) from None
+
+
 def _json(data: bytes, source: str) -> Any:
     try:
-        return json.loads(data, object_pairs_hook=_pairs, parse_constant=_constant)
+        return json.loads(data, object_pairs_hook=refuse_twins, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RulesError([Problem("", f"not JSON: {_reason(error)}")], source) from None
 
 
 def _reason(error: Exception) -> str:
     return "nested too deep" if isinstance(error, RecursionError) else str(error)
-
-
-def _pairs(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[Any] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"the name {twice!r} occurs twice in one object")
-    return made
-
-
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _toml(data: bytes, source: str) -> Any:

@@ -1,9 +1,9 @@
-"""From the document to the engine's rules. The document has passed ``checks``: every name exists."""
+"""From one part of a document to the engine's noun. The part has passed ``checks``: every name exists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from flagstaff.core.conditions import parse_instant, prepare
 from flagstaff.core.rules import (
@@ -23,7 +23,6 @@ from flagstaff.core.rules import (
     Outcome,
     Prerequisite,
     Rule,
-    Rules,
     Serve,
     Share,
     Split,
@@ -32,106 +31,108 @@ from flagstaff.core.rules import (
 
 from . import document as model
 from .canonical import condition_of, default_of, off_of, serve_of, variants_of, weights_of, when_of
-from .document import Document, thousandths
+from .document import kind_of, thousandths
 
-__all__ = ["translate"]
+__all__ = ["Shared", "translate_flag", "translate_segment"]
 
 _T = TypeVar("_T")
 
 
-def translate(document: Document, malformed: Mapping[str, str]) -> Rules:
-    """The engine's rules; ``malformed`` names flags to leave out, and why."""
-    flags = _Flags(document)
-    return Rules(
-        flags={key: flags.flag(key, flag) for key, flag in document.flags.items() if key not in malformed},
-        segments={name: _condition(condition_of(given)) for name, given in document.segments.items()},
-        malformed=malformed,
-        project=document.project,
-        environment=document.environment,
-        revision=document.revision,
+class Shared(Protocol):
+    """What flags share: where a flag's rules find the experiment that they run."""
+
+    def experiment(self, name: str) -> model.ExperimentModel: ...
+    def layer(self, name: str) -> model.LayerModel: ...
+    def holdouts(self, experiment: str) -> Iterable[tuple[str, model.HoldoutModel]]:
+        """The holdouts that keep units out of an experiment, in document order."""
+        ...
+
+
+def translate_flag(key: str, flag: model.FlagModel, shared: Shared) -> Flag:
+    """The engine's flag."""
+    return Flag(
+        key=key,
+        variants={name: Variant(worth.value, worth.enabled) for name, worth in variants_of(flag).items()},
+        default=_checked(default_of(flag)),
+        off=_checked(off_of(flag)),
+        enabled=flag.get("enabled", True),
+        gates=tuple(_condition(gate) for gate in flag.get("gates", ())),
+        pins=flag.get("pins", {}),
+        rules=tuple(
+            _rule(key, flag, index, rule, shared) for index, rule in enumerate(flag.get("rules", ()))
+        ),
+        metadata=flag.get("metadata", {}),
     )
 
 
-class _Flags:
-    """Makes flags, and what they share."""
+def translate_segment(given: model.Conditions) -> Condition:
+    """The engine's condition."""
+    return _condition(condition_of(given))
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
 
-    def flag(self, key: str, flag: model.FlagModel) -> Flag:
-        return Flag(
-            key=key,
-            variants={name: Variant(worth.value, worth.enabled) for name, worth in variants_of(flag).items()},
-            default=_checked(default_of(flag)),
-            off=_checked(off_of(flag)),
-            enabled=flag.enabled,
-            gates=tuple(_condition(gate) for gate in flag.gates),
-            pins=flag.pins,
-            rules=tuple(self._rule(key, flag, index, rule) for index, rule in enumerate(flag.rules)),
-            metadata=flag.metadata,
-        )
+def _rule(key: str, flag: model.FlagModel, index: int, rule: model.RuleModel, shared: Shared) -> Rule:
+    when, experiment = when_of(rule), rule.get("experiment")
+    return Rule(
+        id=rule.get("id") or str(index),
+        when=None if when is None else _condition(when),
+        outcome=_outcome(rule, rule.get("salt") or flag.get("salt") or key)
+        if experiment is None
+        else _experiment(experiment, shared),
+    )
 
-    def _rule(self, key: str, flag: model.FlagModel, index: int, rule: model.RuleModel) -> Rule:
-        when = when_of(rule)
-        return Rule(
-            id=rule.id or str(index),
-            when=None if when is None else _condition(when),
-            outcome=self._outcome(rule, rule.salt or flag.salt or key),
-        )
 
-    def _outcome(self, rule: model.RuleModel, salt: str) -> Outcome:
-        if rule.experiment is not None:
-            return self._experiment(rule.experiment)
-        path = _path(rule.unit or "targeting_key")
-        if rule.split is not None:
-            share = _rollout(rule, Bucket.salted(f"{salt}:traffic", path))
-            return Split(Bucket.salted(salt, path), _arms(rule.split), share)
-        return Serve(_checked(serve_of(rule)), _rollout(rule, Bucket.salted(salt, path)))
+def _outcome(rule: model.RuleModel, salt: str) -> Outcome:
+    path, split = _path(rule.get("unit") or "targeting_key"), rule.get("split")
+    if split is not None:
+        share = _rollout(rule, Bucket.salted(f"{salt}:traffic", path))
+        return Split(Bucket.salted(salt, path), _arms(split), share)
+    return Serve(_checked(serve_of(rule)), _rollout(rule, Bucket.salted(salt, path)))
 
-    def _experiment(self, key: str) -> Outcome:
-        experiment = self._document.experiments[key]
-        if experiment.status == "decided":
-            return Serve(_checked(experiment.winner))
-        salt, path = experiment.salt or key, _path(experiment.unit)
-        return Experiment(
-            key=key,
-            revision=experiment.revision,
-            bucket=Bucket.salted(salt, path),
-            arms=_arms(experiment.split),
-            share=self._participation(experiment, salt, path),
-            holdouts=tuple(self._holdouts(key)),
-            pins=experiment.pins if experiment.status in ("qa", "running") else {},
-            running=experiment.status == "running",
-        )
 
-    def _participation(
-        self, experiment: model.ExperimentModel, salt: str, path: tuple[str, ...]
-    ) -> Share | None:
-        if experiment.layer is not None:
-            layer = self._document.layers[experiment.layer]
-            return Share(Bucket.salted(layer.salt or experiment.layer, path), _ranges(experiment.slots or []))
-        if experiment.traffic is None or experiment.traffic == 100:
-            return None
-        return Share(Bucket.salted(f"{salt}:traffic", path), _ranges([[0, experiment.traffic]]))
+def _experiment(key: str, shared: Shared) -> Outcome:
+    experiment = shared.experiment(key)
+    status = experiment.get("status", "running")
+    if status == "decided":
+        return Serve(_checked(experiment.get("winner")))
+    salt, path = experiment.get("salt") or key, _path(experiment.get("unit", "targeting_key"))
+    return Experiment(
+        key=key,
+        revision=experiment.get("revision", 1),
+        bucket=Bucket.salted(salt, path),
+        arms=_arms(experiment["split"]),
+        share=_participation(experiment, salt, path, shared),
+        holdouts=tuple(_holdouts(key, shared)),
+        pins=experiment.get("pins", {}) if status in ("qa", "running") else {},
+        running=status == "running",
+    )
 
-    def _holdouts(self, experiment: str) -> list[tuple[str, Share]]:
-        return [
-            (
-                name,
-                Share(Bucket.salted(holdout.salt or name, _path(holdout.unit)), _ranges([[0, holdout.size]])),
-            )
-            for name, holdout in self._document.holdouts.items()
-            if experiment in holdout.experiments
-        ]
+
+def _participation(
+    experiment: model.ExperimentModel, salt: str, path: tuple[str, ...], shared: Shared
+) -> Share | None:
+    layer, traffic = experiment.get("layer"), experiment.get("traffic")
+    if layer is not None:
+        ranges = _ranges(experiment.get("slots") or [])
+        return Share(Bucket.salted(shared.layer(layer).get("salt") or layer, path), ranges)
+    if traffic is None or traffic == 100:
+        return None
+    return Share(Bucket.salted(f"{salt}:traffic", path), _ranges([[0, traffic]]))
+
+
+def _holdouts(experiment: str, shared: Shared) -> Iterator[tuple[str, Share]]:
+    for name, holdout in shared.holdouts(experiment):
+        bucket = Bucket.salted(holdout.get("salt") or name, _path(holdout.get("unit", "targeting_key")))
+        yield name, Share(bucket, _ranges([[0, holdout["size"]]]))
 
 
 def _rollout(rule: model.RuleModel, bucket: Bucket) -> Share | None:
-    if rule.rollout is None:
+    rollout = rule.get("rollout")
+    if rollout is None:
         return None
-    if isinstance(rule.rollout, list):
-        steps = tuple((_seconds(step.at), thousandths(step.percent)) for step in rule.rollout)
+    if isinstance(rollout, list):
+        steps = tuple((_seconds(step["at"]), thousandths(step["percent"])) for step in rollout)
         return Share(bucket, steps=steps)
-    return Share(bucket, _ranges([[0, rule.rollout]]))
+    return Share(bucket, _ranges([[0, rollout]]))
 
 
 def _ranges(percents: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
@@ -142,9 +143,9 @@ def _ranges(percents: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
 def _arms(split: dict[str, float] | list[model.WeightModel]) -> tuple[Arm, ...]:
     arms, start = [], 0
     for part in weights_of(split):
-        stop = start + thousandths(part.weight)
+        stop = start + thousandths(part["weight"])
         if stop > start:
-            arms.append(Arm(part.variant, start, stop))
+            arms.append(Arm(part["variant"], start, stop))
         start = stop
     return tuple(arms)
 
@@ -165,28 +166,31 @@ def _checked(value: _T | None) -> _T:
     return value
 
 
-def _condition(node: model.Condition) -> Condition:
-    match node:
-        case model.LeafCondition():
-            return Leaf(_path(node.attribute), node.op, node.value, prepare(node.op, node.value))
-        case model.AllCondition():
-            return AllOf(tuple(_condition(item) for item in node.all))
-        case model.AnyCondition():
-            return AnyOf(tuple(_condition(item) for item in node.any))
-        case model.NotCondition():
-            return Not(_condition(node.not_))
-        case model.SegmentCondition():
-            return InSegment(node.segment)
-        case model.PrerequisiteCondition():
+def _condition(node: Any) -> Condition:
+    match kind_of(node):
+        case "attribute":
+            operand = node.get("value", True)
+            return Leaf(_path(node["attribute"]), node["op"], operand, prepare(node["op"], operand))
+        case "all":
+            return AllOf(tuple(_condition(item) for item in node["all"]))
+        case "any":
+            return AnyOf(tuple(_condition(item) for item in node["any"]))
+        case "not":
+            return Not(_condition(node["not"]))
+        case "segment":
+            return InSegment(node["segment"])
+        case "flag":
             return _prerequisite(node)
-        case model.DrawCondition():
-            return Drawn(Share(Bucket.salted(node.bucket.salt, _path(node.bucket.unit)), _ranges(node.in_)))
+        case "bucket":
+            bucket = Bucket.salted(node["bucket"]["salt"], _path(node["bucket"].get("unit", "targeting_key")))
+            return Drawn(Share(bucket, _ranges(node["in"])))
         case _:
-            start, end = node.time.start, node.time.end
+            start, end = node["time"].get("start"), node["time"].get("end")
             return Between(_seconds(start) if start else None, _seconds(end) if end else None)
 
 
 def _prerequisite(node: model.PrerequisiteCondition) -> Prerequisite:
-    variants = [node.variant] if isinstance(node.variant, str) else node.variant
-    enabled = True if variants is None and node.enabled is None else node.enabled
-    return Prerequisite(node.flag, None if variants is None else tuple(variants), enabled)
+    variant, enabled = node.get("variant"), node.get("enabled")
+    if variant is None:
+        return Prerequisite(node["flag"], None, True if enabled is None else enabled)
+    return Prerequisite(node["flag"], (variant,) if isinstance(variant, str) else tuple(variant), enabled)

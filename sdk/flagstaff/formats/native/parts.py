@@ -1,0 +1,197 @@
+"""A document as its parts: each flag, segment, experiment, layer and holdout a piece of JSON text.
+
+Text is the cheapest way to keep a part: a fraction of what dictionaries take, nothing for the garbage
+collector to walk through, and compared at once with the next version, where nearly all parts are the same.
+A part is kept with its name, as the member of an object that it is: ``"new-checkout":{"rules":[]}``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+
+__all__ = [
+    "SECTIONS",
+    "Irregular",
+    "Part",
+    "Raw",
+    "parse",
+    "refuse_constant",
+    "refuse_twins",
+    "scan",
+    "text_of",
+]
+
+SECTIONS = ("segments", "layers", "holdouts", "experiments", "flags")
+"""Where a document has parts."""
+
+_AHEAD = 64
+"""How many parts may be gone in a row before the rest is looked up by name."""
+
+
+class Part(NamedTuple):
+    """A named part of a document: ``Part("flags", "new-checkout")``."""
+
+    section: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.section}.{self.name}"
+
+
+class Raw(NamedTuple):
+    """A part as it was found: with its value where it is new, and its text where there is one."""
+
+    section: str
+    name: str
+    value: Any
+    text: str | None
+
+
+class Irregular(Exception):  # noqa: N818
+    """The text is not written as usual, or is no JSON at all; who reads it as a whole will tell."""
+
+
+def parse(text: str) -> Any:
+    """The value of a part."""
+    (value,) = _loads("{" + text + "}").values()
+    return value
+
+
+_loads = json.JSONDecoder().decode
+
+
+def text_of(name: str, value: Any) -> str:
+    """The text of a part that was read as data."""
+    return json.dumps({name: value}, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+# -- scanning --------------------------------------------------------------------------------------------
+
+
+def refuse_twins(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """An object, unless a name occurs twice in it: ValueError."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[Any] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"the name {twice!r} occurs twice in one object")
+    return made
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """What JSON lacks and Python's reader takes: ValueError."""
+    raise ValueError(f"{name} is no JSON number")
+
+
+_decoder: Any = json.JSONDecoder(object_pairs_hook=refuse_twins, parse_constant=refuse_constant)
+_scan_value: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
+_blanks = re.compile(r"[ \t\n\r]*").match
+
+
+Texts: TypeAlias = Mapping[str, dict[str, str]]
+"""The texts of parts, by section and name."""
+
+
+def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts) -> Iterator[Raw]:
+    """The parts of a document that are new, one by one; all else that it says goes into ``head``.
+
+    Those that stand as they stood in ``before`` are recognised, not read: they go right into ``texts``, where
+    it is for the caller to put the new ones. Irregular for whatever is not quite as it should be.
+    """
+    try:
+        at = _after(text, _blank(text, 0), "{")
+        while text[at] != "}":
+            name, at = _name(text, at)
+            if name in SECTIONS and text[at] == "{":
+                at = yield from _section(text, at + 1, name, before[name], texts[name])
+                value: Any = {}
+            else:
+                value, at = _value(text, at)
+            if name in head:
+                raise Irregular
+            head[name] = value
+            at = _next(text, at)
+        if _blank(text, at + 1) != len(text):
+            raise Irregular
+    except (ValueError, IndexError, RecursionError):
+        raise Irregular from None
+
+
+def _section(
+    text: str, at: int, section: str, before: dict[str, str], texts: dict[str, str]
+) -> Generator[Raw, None, int]:
+    expected, guess, seen = list(before.items()), 0, set[str]()
+    starts, length = text.startswith, len(before)
+    while text[at] != "}":
+        if guess < length and starts(expected[guess][1], at):
+            name, known = expected[guess]
+            guess, at = guess + 1, at + len(known)
+            texts[name] = known
+        else:
+            begin = at = _blank(text, at)
+            if text[at] == "}":
+                break
+            name, at = _name(text, at)
+            guess = _skip(expected, guess, name)
+            known = before.get(name, "")
+            if known and starts(known, begin):
+                at = begin + len(known)
+                texts[name] = known
+            else:
+                value, at = _value(text, at)
+                yield Raw(section, name, value, text[begin:at] if text[at - 1] in "}]" else None)
+        if name in seen:
+            raise Irregular
+        seen.add(name)
+        at = _next(text, at)
+    return at + 1
+
+
+def _skip(expected: list[tuple[str, str]], guess: int, name: str) -> int:
+    """Where to expect what follows a part that was not expected."""
+    for index, (other, _) in enumerate(expected[guess : guess + _AHEAD], guess + 1):
+        if other == name:
+            return index
+    return guess
+
+
+def _name(text: str, at: int) -> tuple[str, int]:
+    at = _after(text, _blank(text, at), '"')
+    name, at = scanstring(text, at, True)
+    return name, _blank(text, _after(text, _blank(text, at), ":"))
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _scan_value(text, at)
+    except StopIteration:
+        raise Irregular from None
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next member begins, or the brace that ends the object stands."""
+    at = _blank(text, at)
+    if text[at] == ",":
+        at = _blank(text, at + 1)
+        if text[at] != '"':
+            raise Irregular
+    elif text[at] != "}":
+        raise Irregular
+    return at
+
+
+def _blank(text: str, at: int) -> int:
+    return _blanks(text, at).end() if text[at : at + 1] in _BLANKS else at  # type: ignore[union-attr]
+
+
+_BLANKS = frozenset(" \t\n\r")
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    if text[at] != mark:
+        raise Irregular
+    return at + 1
