@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import OverrideError
+from .errors import ConfigError, OverrideError
 from .overrides import REQUEST
 
 TYPE_CHECKING = False
@@ -25,13 +25,13 @@ OFF = "off"
 class TokenOverride:
     """What a token forces, or why it forces nothing; a ``with`` block puts it in force here.
 
-    ``overrides`` maps flags to variants, ``expires`` is in seconds since the epoch. ``refused`` is None or
-    the reason: ``off`` (the client has no ``override_secret``), ``oversized``, ``malformed``, ``forged``,
-    ``expired`` or ``audience``. It holds in this thread or task and in what that awaits, and may be entered
-    again and again, by one at a time.
+    ``overrides`` maps flags to variants, ``expires`` is in seconds since the epoch, ``remaining`` the seconds
+    that were left of it. ``refused`` is None or the reason: ``off`` (the client has no ``override_secret``),
+    ``oversized``, ``malformed``, ``forged``, ``expired`` or ``audience``. It holds in this thread or task and
+    in what that awaits, and may be entered again and again, by one at a time.
     """
 
-    __slots__ = ("_flags", "_frames", "_token", "expires", "overrides", "refused")
+    __slots__ = ("_flags", "_frames", "_token", "expires", "overrides", "refused", "remaining")
 
     def __init__(
         self,
@@ -40,10 +40,12 @@ class TokenOverride:
         *,
         overrides: Mapping[str, str] | None = None,
         expires: float = 0.0,
+        remaining: float = 0.0,
         refused: str | None = None,
     ) -> None:
         self.overrides: Mapping[str, str] = overrides or {}
         self.expires: float = expires
+        self.remaining: float = remaining
         self.refused: str | None = refused
         self._flags = flags
         self._token = token
@@ -90,11 +92,20 @@ class Admission:
         """What a token forces; whatever it is, nothing is raised."""
         if self._checker is None:
             return TokenOverride(self._flags, "", refused=OFF)
-        verdict = self._checker.check(token, self._clock.time())
+        now = self._clock.time()
+        verdict = self._checker.check(token, now)
         if verdict.refused is not None:
             return TokenOverride(self._flags, "", refused=verdict.refused)
         served = {flag: name for flag, name in verdict.overrides.items() if self._can_serve(flag, name)}
-        return TokenOverride(self._flags, token, overrides=served, expires=verdict.expires)
+        expires = verdict.expires
+        return TokenOverride(self._flags, token, overrides=served, expires=expires, remaining=expires - now)
+
+    def sign(self, overrides: Mapping[str, str], lifetime: float) -> str:
+        """A token that forces variants here for so many seconds. ConfigError, OverrideError."""
+        if self._checker is None:
+            raise ConfigError("override_secret", "is not set, and without it no token can be signed")
+        self._flags._check_overrides(overrides, REQUEST)
+        return self._checker.sign(overrides, now=self._clock.time(), lifetime=lifetime)
 
     def _can_serve(self, flag: str, variant: str) -> bool:
         from .overrides.tokens import UNKNOWN_FLAG, UNKNOWN_VARIANT

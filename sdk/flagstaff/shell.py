@@ -373,6 +373,14 @@ class Shell(Flags):
         """
         return self._admission.admit(token)
 
+    def sign_override(self, overrides: Mapping[str, str], lifetime: float = 7200.0) -> str:
+        """A token that forces these variants wherever it is sent, for ``lifetime`` seconds.
+
+        ConfigError without an ``override_secret``, or for a lifetime beyond 30 days; OverrideError where the
+        rules have no such flag or variant.
+        """
+        return self._admission.sign(overrides, lifetime)
+
     # -- how it is ------------------------------------------------------------------------------------
 
     def stats(self) -> Counts:

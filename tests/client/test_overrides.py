@@ -517,6 +517,18 @@ def test_what_is_refused_forces_nothing_and_is_counted(guarded: Shell) -> None:
     assert status.problems == ()
 
 
+def test_a_client_signs_what_it_will_accept(guarded: Shell, flags: Shell) -> None:
+    token = guarded.sign_override({"banner": "off"}, lifetime=60)
+
+    assert 58 < guarded.override_from(token).remaining <= 60
+    with guarded.override_from(token):
+        assert not guarded.enabled("banner")
+    with pytest.raises(OverrideError, match="no such variant of banner: of; did you mean off"):
+        guarded.sign_override({"banner": "of"})
+    with pytest.raises(ConfigError, match="override_secret: is not set"):
+        flags.sign_override({"banner": "off"})
+
+
 def test_without_a_secret_no_token_counts(flags: Shell) -> None:
     forced = flags.override_from(token_for({"banner": "off"}))
 

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from flagstaff.settings import Secret
 
-__all__ = ["LONGEST_LIFE", "LONGEST_TOKEN", "REFUSALS", "TokenChecker", "Verdict", "sign", "sign_token"]
+__all__ = [
+    "LONGEST_LIFE",
+    "LONGEST_TOKEN",
+    "REFUSALS",
+    "TokenChecker",
+    "Verdict",
+    "derived",
+    "sign",
+    "sign_token",
+]
 
 LONGEST_TOKEN = 2048  # characters; a browser keeps 4096 bytes of a cookie, its name and attributes included
 LONGEST_LIFE = 30 * 86_400  # seconds
@@ -72,17 +81,7 @@ def sign_token(
     OverrideError where there is nothing to force, or too much for one token; ConfigError for a lifetime that
     is not between a second and 30 days.
     """
-    if not overrides:
-        raise OverrideError("a token must force something")
-    if not 1 <= lifetime <= LONGEST_LIFE:
-        raise ConfigError("lifetime", f"must be from 1 to {LONGEST_LIFE} seconds, not {lifetime!r}")
-    claims = {"aud": audience, "exp": int(now + lifetime), "iat": int(now), "set": dict(overrides)}
-    text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    head = f"{_VERSION}.{_encoded(text.encode())}"
-    token = f"{head}.{sign(derived(secret, _PURPOSE), head)}"
-    if len(token) > LONGEST_TOKEN:
-        raise OverrideError(f"these overrides are too long for one token ({LONGEST_TOKEN} characters)")
-    return token
+    return TokenChecker([secret], audience).sign(overrides, now=now, lifetime=lifetime)
 
 
 class TokenChecker:
@@ -94,6 +93,20 @@ class TokenChecker:
         self._audience = audience
         self._counts = dict.fromkeys(REFUSALS, 0)
         self._guard = Lock()
+
+    def sign(self, overrides: Mapping[str, str], *, now: float, lifetime: float) -> str:
+        """As ``sign_token``, with the first secret and for this audience."""
+        if not overrides:
+            raise OverrideError("a token must force something")
+        if not 1 <= lifetime <= LONGEST_LIFE:
+            raise ConfigError("lifetime", f"must be from 1 to {LONGEST_LIFE} seconds, not {lifetime!r}")
+        claims = {"aud": self._audience, "exp": int(now + lifetime), "iat": int(now), "set": dict(overrides)}
+        text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        head = f"{_VERSION}.{_encoded(text.encode())}"
+        token = f"{head}.{sign(self._keys[0], head)}"
+        if len(token) > LONGEST_TOKEN:
+            raise OverrideError(f"these overrides are too long for one token ({LONGEST_TOKEN} characters)")
+        return token
 
     def check(self, token: object, now: float) -> Verdict:
         """What a token comes to at a time, in seconds since the epoch. Never raises; refusals are counted."""

@@ -1,0 +1,250 @@
+"""One request: who comes, what is forced for them, and what the response must say because of it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from urllib.parse import parse_qsl
+
+from flagstaff import BoundFlags, Context
+
+from .cookies import read_cookies, written_cookie
+from .flags import Recorded, WatchedFlags
+from .headers import for_nobody_else, named, never_stored, varying
+from .incoming import OVERRIDE_HEADER
+from .page import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from flagstaff import AsyncClient, Client, TokenOverride
+
+    from .incoming import Incoming
+    from .site import Site
+    from .visitors import Known
+
+__all__ = ["Visit"]
+
+_PARAMETER = "flagstaff"
+_COOKIE = "flagstaff_override"
+_CLEAR, _SHOW = "clear", "show"
+
+
+class Visit:
+    """One request and its response. Lazy: what nobody asks for costs nothing and sets no cookie.
+
+    ``forced`` is what the request's override token forces, or None. ``page`` is an answer of our own, to be
+    sent instead of the application's (HTML), or None. ``record`` is None, or what was decided by flag, for
+    debug panels.
+    """
+
+    __slots__ = ("_answered", "_clears", "_keeps", "_memo", "forced", "incoming", "page", "record", "site")
+
+    def __init__(self, site: Site, incoming: Incoming) -> None:
+        self.site: Site = site
+        self.incoming: Incoming = incoming
+        self.forced: TokenOverride | None = None
+        self.page: bytes | None = None
+        self.record: dict[str, Recorded] | None = None
+        self._memo: dict[str, Any] = {}  # filled by setdefault: whoever comes first decides for all
+        self._answered = False
+        self._keeps: str | None = None  # the token to keep in a cookie
+        self._clears = False
+        if site.client.accepts_tokens:
+            try:
+                self._look_for_override()
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the host a request
+                site.warn("looking for an override", error)
+
+    # -- who comes -----------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Client | AsyncClient:
+        """The site's client."""
+        return self.site.client
+
+    @property
+    def flags(self) -> BoundFlags:
+        """The flags for whoever comes; the context is made when they are first asked for."""
+        memo = self._memo
+        if "flags" not in memo:
+            memo.setdefault("flags", self._bound(self.context))
+        flags: BoundFlags = memo["flags"]
+        return flags
+
+    async def aflags(self) -> BoundFlags:
+        """The same where the context loader has to be awaited."""
+        await self.acontext()
+        return self.flags
+
+    @property
+    def context(self) -> Context:
+        """Whom this request's flags are decided for. Never raises."""
+        memo = self._memo
+        if "context" not in memo:
+            self._remember(self._load())
+        context: Context = memo["context"]
+        return context
+
+    async def acontext(self) -> Context:
+        """The same where the context loader has to be awaited."""
+        if "context" not in self._memo and self.site.loads_async and self.site.context_loader is not None:
+            try:
+                loaded = await self.site.context_loader(self.incoming.request)
+            except Exception as error:  # noqa: BLE001 - the host's; its failure must not be the request's
+                self.site.warn("the context loader", error)
+                loaded = None
+            self._remember(loaded)
+        return self.context
+
+    def use(self, loaded: Any) -> None:
+        """Take a context that was loaded elsewhere, unless there is one already."""
+        if "context" not in self._memo:
+            self._remember(loaded)
+
+    def _load(self) -> Any:
+        loader = self.site.context_loader
+        if loader is None:
+            return None
+        if self.site.loads_async:
+            self.site.warn("the context loader", TypeError("it has to be awaited"))
+            return None
+        try:
+            return loader(self.incoming.request)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.site.warn("the context loader", error)
+            return None
+
+    def _remember(self, loaded: Any) -> None:
+        try:
+            context = self.site.context_of(loaded, self.visitor_id)
+        except Exception as error:  # noqa: BLE001 - a hostile mapping
+            self.site.warn("the context loader's result", error)
+            context = Context(self.visitor_id)
+        self._memo.setdefault("context", context)
+
+    def _bound(self, context: Context) -> BoundFlags:
+        client, watchers = self.site.client, self.site.watchers
+        if self.record is None and not watchers:
+            return client.bind(context)
+        return WatchedFlags(client, context, watchers, self.record)
+
+    # -- the anonymous visitor -----------------------------------------------------------------------
+
+    @property
+    def visitor_id(self) -> str | None:
+        """The visitor's stable id; None without consent or cookie, or when it is too late to set."""
+        memo = self._memo
+        if "visitor" not in memo:
+            memo.setdefault("visitor", self._known())
+        known: Known | None = memo["visitor"]
+        return None if known is None else known.id
+
+    def _known(self) -> Known | None:
+        visitors = self.site.visitors
+        if visitors is None or not self._may_remember():
+            return None
+        known = visitors.read(self.incoming.cookies)
+        # An id that the browser never hears of would be another person the next time.
+        return known or (None if self._answered else visitors.mint())
+
+    def _may_remember(self) -> bool:
+        consent = self.site.consent
+        try:
+            return consent is None or bool(consent(self.incoming.request))
+        except Exception as error:  # noqa: BLE001 - the host's function; no answer is no consent
+            self.site.warn("the consent function", error)
+            return False
+
+    # -- what is forced ------------------------------------------------------------------------------
+
+    def forcing(self) -> AbstractContextManager[object]:
+        """Puts what the request forces in force here."""
+        return nullcontext() if self.forced is None else self.forced
+
+    def _look_for_override(self) -> None:
+        asked = self._asked()
+        if asked == _CLEAR:
+            self._clears = True
+            return
+        for token, place in self._tokens(None if asked == _SHOW else asked):
+            found = self.client.override_from(token)
+            if found.refused is None:
+                self.forced = found
+                self._keeps = token if place == "query" else None
+                break
+            self._clears = self._clears or place == "cookie"
+        if asked == _SHOW:
+            self.page = shown(self.forced)
+
+    def _asked(self) -> str | None:
+        query = self.incoming.query
+        if f"{_PARAMETER}=" not in query:
+            return None
+        pairs = parse_qsl(query, max_num_fields=200)
+        return next((value for name, value in pairs if name == _PARAMETER), None)
+
+    def _tokens(self, asked: str | None) -> Iterator[tuple[str, str]]:
+        if asked is not None:
+            yield asked, "query"
+        if self.incoming.override:
+            yield self.incoming.override, "header"
+        for token in read_cookies(self.incoming.cookies, _COOKIE):
+            yield token, "cookie"
+            return
+
+    # -- what the response says ----------------------------------------------------------------------
+
+    def respond(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The headers that a response with these is to have. Never raises."""
+        self._answered = True
+        try:
+            return self._respond(headers)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the host a request
+            self.site.warn("the response's headers", error)
+            return headers
+
+    def respond_raw(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The same for bytes."""
+        given = [*headers]
+        if not self._has_something_to_say():
+            self._answered = True
+            return given
+        text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in given]
+        answer = self.respond(text)
+        return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer]
+
+    def _has_something_to_say(self) -> bool:
+        knows = self.site.visitors is not None and "visitor" in self._memo
+        return knows or self.forced is not None or self._clears
+
+    def _respond(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        if not self._has_something_to_say():
+            return headers
+        cookies = [*self._cookies()]
+        if self.forced is not None:
+            headers = varying(never_stored(headers), "Cookie", OVERRIDE_HEADER)
+            headers.append((OVERRIDE_HEADER, named(self.forced.overrides)))
+        else:
+            headers = varying(for_nobody_else(headers) if cookies else headers, "Cookie")
+        return [*headers, *(("Set-Cookie", line) for line in cookies)]
+
+    def _cookies(self) -> Iterator[str]:
+        """The Set-Cookie lines."""
+        said = self.site.secure_cookies
+        secure = self.incoming.secure if said is None else said
+        if self._keeps is not None and self.forced is not None:
+            left = max(1, int(self.forced.remaining))
+            yield written_cookie(_COOKIE, self._keeps, max_age=left, secure=secure)
+        elif self._clears:
+            yield written_cookie(_COOKIE, "", max_age=0, secure=secure)
+        visitors = self.site.visitors
+        if visitors is None or "visitor" not in self._memo:
+            return
+        known: Known | None = self._memo["visitor"]
+        if known is not None and known.unwritten:
+            yield visitors.written(known, secure=secure)
+        elif known is None and any(read_cookies(self.incoming.cookies, visitors.cookie)):
+            yield visitors.deleted(secure=secure)

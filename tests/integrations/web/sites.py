@@ -1,0 +1,102 @@
+"""The site of the lab, built with each framework: a client in, a served address out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+from flagstaff import Client
+from tests.integrations.web.lab import (
+    NOBODY,
+    PUBLIC,
+    asgi_serving,
+    dumped,
+    parts,
+    told,
+    user_of,
+    wsgi_serving,
+)
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[str]]
+
+
+@contextmanager
+def wsgi(client: Client, **options: Any) -> Iterator[str]:
+    from flagstaff.integrations.wsgi import FlagstaffMiddleware, flags_of
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        flags = partial(flags_of, environ)
+        headers = [("Content-Type", "text/plain")]
+        if path == "/public":
+            headers += [("Cache-Control", PUBLIC), ("Vary", "Accept-Encoding"), ("Surrogate-Control", "x")]
+        if path == "/fails":
+            flags().enabled("banner")
+            raise ZeroDivisionError
+        body: Any = [b"plain"]
+        if path in ("/", "/public"):
+            body = [dumped(told(flags()))]
+        elif path == "/direct":
+            body = [str(client.variant("checkout-cta", NOBODY)).encode()]
+        elif path == "/stream":
+            body = parts(client, lambda: "")
+        elif path == "/late":
+            body = parts(client, lambda: flags().context.targeting_key)
+        start_response("200 OK", headers)
+        return body
+
+    loader = options.pop("context_loader", lambda environ: user_of(environ["QUERY_STRING"]))
+    with wsgi_serving(FlagstaffMiddleware(app, client, context_loader=loader, **options)) as url:
+        yield url
+
+
+@contextmanager
+def asgi(client: Client, **options: Any) -> Iterator[str]:
+    from flagstaff.integrations.asgi import FlagstaffMiddleware, aflags_of, flags_of
+
+    async def load(scope: Any) -> Any:
+        return user_of(scope["query_string"].decode())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"]
+        headers = [(b"content-type", b"text/plain")]
+        if path == "/public":
+            headers += [
+                (b"cache-control", PUBLIC.encode()),
+                (b"vary", b"Accept-Encoding"),
+                (b"surrogate-control", b"x"),
+            ]
+        if path == "/fails":
+            (await aflags_of(scope)).enabled("banner")
+            raise ZeroDivisionError
+        body: AsyncIterator[bytes] = _one(b"plain")
+        if path in ("/", "/public"):
+            body = _one(dumped(told(await aflags_of(scope))))
+        elif path == "/direct":
+            body = _one(str(client.variant("checkout-cta", NOBODY)).encode())
+        elif path == "/stream":
+            body = _all(parts(client, lambda: ""))
+        elif path == "/late":
+            body = _all(parts(client, lambda: flags_of(scope).context.targeting_key))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for part in body:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    loader = options.pop("context_loader", load)
+    with asgi_serving(FlagstaffMiddleware(app, client, context_loader=loader, **options)) as url:
+        yield url
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _all(body: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for part in body:
+        yield part
+
+
+SITES: dict[str, Serving] = {"wsgi": wsgi, "asgi": asgi}
