@@ -20,6 +20,8 @@ from flagstaff.core.conditions import OPERATORS
 from flagstaff.events import ledger
 from flagstaff.formats import FORMATS
 from flagstaff.formats.native import document, load
+from flagstaff.integrations.web import Site
+from flagstaff.integrations.web.configured import SITE_SETTINGS
 from flagstaff.overrides import ENVIRONMENT, FILE, OVERRIDE, REQUEST
 from flagstaff.overrides.tokens import REFUSALS
 from flagstaff.server import EventStore, RulesFile, create_app
@@ -31,6 +33,7 @@ from tests.server.lab import environment, staged
 README = ROOT / "README.md"
 RULES = ROOT / "sdk" / "docs" / "rules.md"
 SETTINGS = ROOT / "sdk" / "docs" / "settings.md"
+FRAMEWORKS = ROOT / "sdk" / "docs" / "frameworks.md"
 OVERRIDES = ROOT / "sdk" / "docs" / "overrides.md"
 SERVER, KEY = "https://flags.example.com", "sdk-..."
 
@@ -209,7 +212,9 @@ def test_every_variable_of_the_environment_is_documented() -> None:
     variable = re.compile("FLAGSTAFF_[A-Z_]+[A-Z]")
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "sdk" / "flagstaff").rglob("*.py")]
     read = {name for source in sources for name in variable.findall(source)}
-    told = {name for page in (README, SETTINGS) for name in variable.findall(page.read_text("utf-8"))}
+    told = {
+        name for page in (README, SETTINGS, FRAMEWORKS) for name in variable.findall(page.read_text("utf-8"))
+    }
 
     assert read == told
 
@@ -224,6 +229,14 @@ def test_every_reason_for_a_loss_is_documented() -> None:
     reasons = {value for name, value in vars(ledger).items() if name.isupper() and isinstance(value, str)}
 
     assert named(section(SETTINGS, "The numbers")) == reasons
+
+
+def test_every_option_of_the_web_integrations_is_documented() -> None:
+    options = set(inspect.signature(Site).parameters) - {"client"}
+
+    assert (
+        named(section(FRAMEWORKS, "For all of them")) == options == {name.lower() for name in SITE_SETTINGS}
+    )
 
 
 def test_every_reason_to_refuse_a_token_is_documented() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["override"]
 
 _SECRET = "FLAGSTAFF_OVERRIDE_SECRET"  # noqa: S105 - the variable's name
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LIFETIME = re.compile(r"([0-9]{1,7})([smhd])")
-
-
-def _seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
-    match = _LIFETIME.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"must be a number and s, m, h or d, such as 2h, not {text!r}")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 @click.command(
@@ -39,7 +29,6 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
     "--expires",
     default="2h",
     show_default=True,
-    callback=_seconds,
     metavar="TIME",
     help="How long it is good: 90s, 30m, 2h, 7d.",
 )
@@ -55,7 +44,7 @@ def override(
     /,
     *,
     overrides: tuple[str, ...],
-    expires: int,
+    expires: str,
     audience: str | None,
     url: str | None,
     rules: str | None,
@@ -67,15 +56,16 @@ def override(
     tells what is forced, and ?flagstaff=clear ends it.
     """
     from flagstaff.overrides import parse_overrides
+    from flagstaff.overrides.links import lifetime_of, link_to
     from flagstaff.runtime.clock import SystemClock
 
     wanted = {flag: str(name) for flag, name in parse_overrides(",".join(overrides), "FLAG=VARIANT").items()}
     if rules is not None and not _can_serve(rules, wanted):
         ctx.exit(1)
-    now = SystemClock.time()
-    token = _signed(_settings(audience), wanted, now, expires)
-    link = None if url is None else _link(url, token)
-    until = datetime.fromtimestamp(int(now + expires), UTC).isoformat()
+    now, lifetime = SystemClock.time(), lifetime_of(expires)
+    token = _signed(_settings(audience), wanted, now, lifetime)
+    link = None if url is None else link_to(url, token)
+    until = datetime.fromtimestamp(int(now + lifetime), UTC).isoformat()
     if as_json:
         print_json({"overrides": wanted, "expires": until, "token": token, "url": link})
     else:
@@ -114,17 +104,3 @@ def _can_serve(where: str, wanted: Mapping[str, Any]) -> bool:
         except OverrideError as error:
             click.echo(f"Error: {error}", err=True)
             return False
-
-
-def _link(url: str, token: str) -> str:
-    """The page's address with the token in its query."""
-    from urllib.parse import parse_qsl, urlencode, urlsplit
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Impossible(f"--url must be an address such as https://shop.test/, not {url!r}")
-    rest = [
-        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "flagstaff"
-    ]
-    query = urlencode([*rest, ("flagstaff", token)])
-    return parts._replace(path=parts.path or "/", query=query).geturl()

@@ -99,4 +99,50 @@ async def _all(body: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield part
 
 
-SITES: dict[str, Serving] = {"wsgi": wsgi, "asgi": asgi}
+@contextmanager
+def flask(client: Client, **options: Any) -> Iterator[str]:
+    import flask as framework
+
+    from flagstaff.integrations.flask import Flagstaff, current_flags
+
+    app = framework.Flask("shop")
+    secret = options.pop("visitor_secret", "a secret of the app")
+    keys = [secret] if isinstance(secret, str) else secret
+    app.config.update(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=keys[1:])
+    app.config.update({f"FLAGSTAFF_{name.upper()}": value for name, value in options.items()})
+    extension = Flagstaff(client=client)
+    extension.context_loader(lambda request: user_of(request.query_string.decode()))
+    extension.init_app(app)
+
+    def reply(path: str = "") -> Any:
+        headers = {"Content-Type": "text/plain"}
+        if path == "public":
+            headers |= {"Cache-Control": PUBLIC, "Vary": "Accept-Encoding", "Surrogate-Control": "x"}
+        if path == "fails":
+            current_flags.enabled("banner")
+            raise ZeroDivisionError
+        body: Any = b"plain"
+        if path in ("", "public"):
+            body = dumped(told(current_flags))
+        elif path == "direct":
+            body = str(client.variant("checkout-cta", NOBODY))
+        elif path == "stream":
+            body = parts(client, lambda: "")
+        elif path == "late":
+            late = parts(client, lambda: current_flags.context.targeting_key)
+            body = framework.stream_with_context(_not_yet(late))
+        return framework.Response(body, headers=headers)
+
+    app.add_url_rule("/", view_func=reply, endpoint="root")
+    app.add_url_rule("/<path:path>", view_func=reply, endpoint="rest")
+    with wsgi_serving(app) as url:
+        yield url
+
+
+def _not_yet(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Flask starts a generator before the response begins: only what comes after this is late."""
+    yield b"0 0 0\n"[:0]
+    yield from body
+
+
+SITES: dict[str, Serving] = {"wsgi": wsgi, "asgi": asgi, "flask": flask}

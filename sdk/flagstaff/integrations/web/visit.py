@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from urllib.parse import parse_qsl
 
 from flagstaff import BoundFlags, Context
+from flagstaff.overrides.links import PARAMETER
 
 from .cookies import read_cookies, written_cookie
 from .flags import Recorded, WatchedFlags
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Visit"]
 
-_PARAMETER = "flagstaff"
 _COOKIE = "flagstaff_override"
 _CLEAR, _SHOW = "clear", "show"
 
@@ -181,10 +181,10 @@ class Visit:
 
     def _asked(self) -> str | None:
         query = self.incoming.query
-        if f"{_PARAMETER}=" not in query:
+        if f"{PARAMETER}=" not in query:
             return None
         pairs = parse_qsl(query, max_num_fields=200)
-        return next((value for name, value in pairs if name == _PARAMETER), None)
+        return next((value for name, value in pairs if name == PARAMETER), None)
 
     def _tokens(self, asked: str | None) -> Iterator[tuple[str, str]]:
         if asked is not None:
