@@ -80,6 +80,7 @@ class Plan:
 
         check_format(format)
         self._check_max_stale()
+        self.http.expect(url)
         polling = HttpSource(
             url,
             key=self.settings.key,
@@ -157,6 +158,7 @@ class Plan:
         from flagstaff.events.transport import HttpTransport
         from flagstaff.net.message import Request
 
+        self.http.expect(url)
         headers = (
             {} if self.settings.key is None else {"Authorization": f"Bearer {self.settings.key.reveal()}"}
         )

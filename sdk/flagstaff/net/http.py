@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from flagstaff.net import guard
 from flagstaff.net.exchange import Exchange
-from flagstaff.net.message import Request, Response, TransportError
+from flagstaff.net.message import Request, Response, TransportError, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,18 @@ _monotonic = time.monotonic  # noqa: TID251
 _KEEP_ALIVE = 2.0
 
 
-class Http:
+class _Gated:
+    """What both have in common: a client of their own passes the gate that tests may have shut."""
+
+    _given: Any
+
+    def expect(self, url: str) -> None:
+        """Say, when a client is made, where its requests will go; raises what the gate does."""
+        if self._given is None:
+            guard.check(host_of(url), planned=True)
+
+
+class Http(_Gated):
     """Sends requests, blocking; may be shared by threads and survives a fork.
 
     Without a ``client`` of the caller's (anything of httpx's shape) it makes its own with the
@@ -74,6 +86,7 @@ class Http:
             raise TransportError("closed", f"{exchange.host}: the client is closed")
         if self._given is not None:
             return self._given
+        guard.check(exchange.host)
         process = os.getpid()
         return self._own.get(process) or self._adopt(process, _new_client())
 
@@ -85,7 +98,7 @@ class Http:
         return kept
 
 
-class AsyncHttp:
+class AsyncHttp(_Gated):
     """Sends requests, awaiting; the same promises as ``Http``, and a new client for a new event loop."""
 
     def __init__(self, client: Any = None) -> None:
@@ -141,6 +154,7 @@ class AsyncHttp:
             raise TransportError("closed", f"{exchange.host}: the client is closed")
         if self._given is not None:
             return self._given
+        guard.check(exchange.host)
         loop = asyncio.get_running_loop()
         if loop not in self._own:
             # The connections of a loop that is gone can't be closed any more, only let go.

@@ -45,6 +45,12 @@ class MemorySource:
         self._publish: Publish | None = None
         self._lock = threading.RLock()
 
+    def fresh(self) -> MemorySource:
+        """Another source with the same rules, which aren't read again, and nothing set."""
+        made = copy(self)
+        made._loaded, made._publish, made._lock = self._first, None, threading.RLock()
+        return made
+
     def describe(self) -> str:
         """One line for people."""
         return "memory, for tests"
@@ -91,6 +97,11 @@ class MemorySource:
         """Forget everything that was set."""
         with self._lock:
             self._adopt(self._first.rules)
+
+    def variants(self, flag: str) -> list[str]:
+        """The names of a flag's variants; none where there is no such flag."""
+        known = self._loaded.rules.flags.get(flag)
+        return [] if known is None else list(known.variants)
 
     def _adopt(self, rules: Rules) -> None:
         self._loaded = copy(self._first)
