@@ -34,7 +34,7 @@ from .graph import MAX_DEPTH
 from .parts import Part
 from .translate import Shared
 
-__all__ = ["Findings", "Hints", "Others", "Slot", "examine", "flag_of", "overlaps", "shared_salt"]
+__all__ = ["Findings", "Others", "Session", "Slot", "examine", "flag_of", "overlaps", "shared_salt"]
 
 _HINTS = 20_000
 """Among how many names all in all the one that was meant is looked for: it takes time."""
@@ -76,26 +76,31 @@ class Findings(NamedTuple):
 
     problems: tuple[Problem, ...]
     fault: str | None
-    uses: Counter[Part]
+    uses: Mapping[Part, int]
     own: int
     draws: tuple[tuple[str, str], ...]
     slots: tuple[Slot, ...]
 
 
-class Hints:
-    """Says which name was probably meant, until that has taken too long."""
+class Session:
+    """What the examinations of many parts share.
+
+    ``fine`` are operators with operands that are known to fit: in many flags they are the same.
+    """
 
     def __init__(self) -> None:
+        self.fine: set[tuple[str, str]] = set()
         self._left = _HINTS
 
-    def near(self, name: str, names: Collection[str]) -> str:
+    def hint(self, name: str, names: Collection[str]) -> str:
+        """Which name was probably meant, unless that has taken too long already."""
         self._left -= len(names)
         return did_you_mean(name, names) if self._left > 0 else ""
 
 
-def examine(part: Part, value: Any, others: Others, hints: Hints) -> Findings:
+def examine(part: Part, value: Any, others: Others, session: Session) -> Findings:
     """Everything about one part, which has the right shape."""
-    return _Examiner(part, others, hints).run(value)
+    return _Examiner(part, others, session).run(value)
 
 
 def overlaps(slots: Iterable[Slot]) -> Iterator[tuple[Part, Problem]]:
@@ -124,14 +129,14 @@ def flag_of(part: Part) -> str | None:
 
 
 class _Examiner:
-    def __init__(self, part: Part, others: Others, hints: Hints) -> None:
+    def __init__(self, part: Part, others: Others, session: Session) -> None:
         self._part = part
         self._path = f"{part.section}.{part.name}"
         self._others = others
-        self._hints = hints
+        self._session = session
         self._problems: list[Problem] = []
         self._fault: str | None = None
-        self._uses: Counter[Part] = Counter()
+        self._uses: dict[Part, int] = {}
         self._salts: dict[tuple[str, str], None] = {}
         self._own = 1
         self._taken: tuple[Slot, ...] = ()
@@ -156,9 +161,12 @@ class _Examiner:
         if harmful and self._fault is None:
             self._fault = str(problem)
 
+    def _use(self, part: Part) -> None:
+        self._uses[part] = self._uses.get(part, 0) + 1
+
     def _exists(self, path: str, section: str, name: str) -> bool:
         """Whether a part exists; the part at hand then stands on it."""
-        self._uses[Part(section, name)] += 1
+        self._use(Part(section, name))
         names = self._others.names(section)
         if name in names:
             return True
@@ -166,7 +174,7 @@ class _Examiner:
         return False
 
     def _missing(self, section: str, name: str, names: Collection[str]) -> str:
-        return f"no such {_NOUNS[section]}: {name}{self._hints.near(name, names)}"
+        return f"no such {_NOUNS[section]}: {name}{self._session.hint(name, names)}"
 
     # -- conditions ----------------------------------------------------------------------------------
 
@@ -201,14 +209,19 @@ class _Examiner:
                 self._window(path, node["time"].get("start"), node["time"].get("end"))
 
     def _leaf(self, path: str, op: str, value: Any) -> None:
+        if type(value) is str and (op, value) in self._session.fine:
+            return
         try:
             prepare(op, value)
         except ValueError as error:
             self._report(f"{path}.value", f"{op}: {error}")
+        else:
+            if type(value) is str:
+                self._session.fine.add((op, value))
 
     def _prerequisite(self, path: str, flag: str, variant: str | list[str] | None) -> None:
         """A flag that is not there, or lacks a variant, harms nobody who asks for it: the answer is no."""
-        self._uses[Part("flags", flag)] += 1
+        self._use(Part("flags", flag))
         if self._others.is_unreadable(flag):
             return
         flags = self._others.names("flags")
@@ -246,7 +259,7 @@ class _Examiner:
         if status == "running":
             self._draws(salt, path)
         for holdout, model in self._others.holdouts(name):
-            self._uses[Part("holdouts", holdout)] += 1
+            self._use(Part("holdouts", holdout))
             self._same_unit(experiment, "holdout", holdout, model)
 
     def _winner(self, status: str, winner: str | None, arms: Collection[str]) -> None:
@@ -292,14 +305,13 @@ class _Examiner:
 
     def _flag(self, key: str, flag: FlagModel) -> None:
         path, variants, default = self._path, variant_names(flag), default_of(flag)
-        noun = f"variant of {key}"
         if default is None:
             self._report(f"{path}.default", f"is missing; one of {_listed(variants)}")
-        else:
-            self._one_of(f"{path}.default", noun, default, variants)
-            self._one_of(f"{path}.off", noun, off_of(flag) or default, variants)
+        elif default not in variants or off_of(flag) not in variants:
+            self._one_of(f"{path}.default", f"variant of {key}", default, variants)
+            self._one_of(f"{path}.off", f"variant of {key}", off_of(flag) or default, variants)
         for unit, variant in flag.get("pins", {}).items():
-            self._one_of(f"{path}.pins.{unit}", noun, variant, variants)
+            self._one_of(f"{path}.pins.{unit}", f"variant of {key}", variant, variants)
         for index, gate in enumerate(flag.get("gates", ())):
             self._condition(f"{path}.gates[{index}]", gate, 1)
         rules = flag.get("rules")
@@ -386,7 +398,7 @@ class _Examiner:
         self, path: str, noun: str, name: str, names: Collection[str], *, harmful: bool = True
     ) -> None:
         if name not in names:
-            hint = self._hints.near(name, names) or f"; there are {_listed(names)}"
+            hint = self._session.hint(name, names) or f"; there are {_listed(names)}"
             self._report(path, f"no such {noun}: {name}{hint}", harmful=harmful)
 
     def _weights(self, path: str, split: dict[str, float] | list[WeightModel]) -> None:

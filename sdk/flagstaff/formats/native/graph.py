@@ -5,7 +5,7 @@ Everything here takes time in proportion to the graph, and no recursion: a docum
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from .parts import Part
@@ -22,7 +22,7 @@ MAX_TESTS = 100_000
 """How many it may come to with those of all that it refers to: an answer may ask all of them."""
 
 
-Graph = Mapping[Part, Counter[Part]]
+Graph = Mapping[Part, Mapping[Part, int]]
 """How often each part refers to each other one."""
 
 

@@ -7,7 +7,7 @@ in it now is put in. The rest stays, so new rules cost what is new in them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from flagstaff.errors import Problem
 
@@ -31,15 +31,19 @@ class Index:
         }
         self.problems: dict[Part, tuple[Problem, ...]] = {**before.problems} if before else {}
         self.faults: dict[Part, str] = {**before.faults} if before else {}
-        self.uses: dict[Part, Counter[Part]] = {**before.uses} if before else {}
+        self.uses: dict[Part, Mapping[Part, int]] = {**before.uses} if before else {}
         self._slots: dict[Part, tuple[Slot, ...]] = {**before._slots} if before else {}
         self._salts: Counter[str] = Counter()
         if before:
             dict.update(self._salts, before._salts)
+        self._linked: set[Part] = before._linked if before else set()
+        self._unanswerable: tuple[tuple[Part, str], ...] = before._unanswerable if before else ()
+        self._stirred = before is None  # whether what asks for what has changed
         self._crowded: set[str] = {*before._crowded} if before else set()
 
     def forget(self, part: Part) -> None:
         """Take out what was found in a part."""
+        self._stirred = self._stirred or part in self._linked
         _, draws = self.notes[part.section].pop(part.name, (0, ()))
         for salt, _ in draws:
             self._salts[salt] -= 1
@@ -61,6 +65,9 @@ class Index:
             self.faults[part] = findings.fault
         if findings.uses:
             self.uses[part] = findings.uses
+        self._stirred = (
+            self._stirred or part in self._linked or findings.own > MAX_OWN or _asks(findings.uses)
+        )
         if findings.slots:
             self._slots[part] = findings.slots
 
@@ -104,16 +111,28 @@ class Index:
                     if salt in salts:
                         yield salt, path, Part(section, name)
 
-    def unanswerable(self) -> Iterator[tuple[Part, str]]:
+    def unanswerable(self) -> tuple[tuple[Part, str], ...]:
         """The flags and segments that can't be answered in good time, and why."""
-        sizes = {part: self._size(part) for used in self.uses.values() for part in used}
-        sizes |= {part: self._size(part) for part in self.uses}
-        for section in ("segments", "flags"):
-            for name, (own, _) in self.notes[section].items():
-                if own > MAX_OWN:
-                    sizes[Part(section, name)] = own
-        asking = {part: own for part, own in sizes.items() if own and part.section in ("segments", "flags")}
-        yield from faults(self.uses, asking)
+        if self._stirred:
+            graph = {part: used for part, used in self.uses.items() if _asks(used)}
+            sizes = {part: self._size(part) for used in graph.values() for part in used}
+            sizes |= {part: self._size(part) for part in graph}
+            for section in _ASKED:
+                for name, (own, _) in self.notes[section].items():
+                    if own > MAX_OWN:
+                        sizes[Part(section, name)] = own
+            self._linked = {*sizes}
+            asked = {part: own for part, own in sizes.items() if own and part.section in _ASKED}
+            self._unanswerable = tuple(faults(graph, asked))
+            self._stirred = False
+        return self._unanswerable
 
     def _size(self, part: Part) -> int:
         return self.notes[part.section].get(part.name, (0, ()))[0]
+
+
+_ASKED = ("segments", "flags")
+
+
+def _asks(used: Mapping[Part, int]) -> bool:
+    return any(part.section in _ASKED for part in used)

@@ -21,7 +21,7 @@ from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
 
 from .canonical import canonical
-from .checks import Hints, examine
+from .checks import Session, examine
 from .graph import taken_along
 from .index import Index
 from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
@@ -139,7 +139,7 @@ class _Reader:
         self._breath = perf_counter() + _BREATH
         self._store = Store({}, {section: {} for section in SECTIONS})
         self._index = Index(before.index if before else None)
-        self._hints = Hints()
+        self._session = Session()
         self._fresh: dict[Part, bool] = {}  # whether it still has to be examined
         self._problems: list[Problem] = []  # of shape, in a strict reader
 
@@ -190,7 +190,7 @@ class _Reader:
         if self._before is not None:
             self._index.forget(part)
         if alone:
-            self._index.enter(part, examine(part, value, self._store, self._hints))
+            self._index.enter(part, examine(part, value, self._store, self._session))
         if self._before is not None or not alone:
             self._fresh[part] = not alone
 
@@ -280,6 +280,8 @@ class _Reader:
                 changed.add(Part(section, name))
                 index.forget(Part(section, name))
         changed |= old.unreadable.keys() - store.unreadable.keys()
+        if [*old.texts["holdouts"]] != [*store.texts["holdouts"]]:  # the first that holds a unit out is told
+            changed.update(Part("holdouts", name) for name in store.texts["holdouts"])
         self._carry_warnings(changed)
         waiting = dict.fromkeys(part for part, waits in self._fresh.items() if waits)
         if changed and self._before is not None:
@@ -292,7 +294,7 @@ class _Reader:
                     index.forget(part)
                     waiting[part] = None
         for part in waiting:
-            index.enter(part, examine(part, store.value(part), store, self._hints))
+            index.enter(part, examine(part, store.value(part), store, self._session))
         return changed
 
     def _carry_warnings(self, changed: set[Part]) -> None:

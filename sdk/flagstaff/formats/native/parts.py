@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
@@ -57,11 +58,13 @@ class Irregular(Exception):  # noqa: N818
 
 def parse(text: str) -> Any:
     """The value of a part."""
-    (value,) = _loads("{" + text + "}").values()
+    member, _ = _scan_kept("{" + text + "}", 0)
+    (value,) = member.values()
     return value
 
 
-_loads = json.JSONDecoder().decode
+_kept: Any = json.JSONDecoder()
+_scan_kept: Callable[[str, int], tuple[dict[str, Any], int]] = _kept.scan_once
 
 
 def text_of(name: str, value: Any) -> str:
@@ -103,7 +106,7 @@ def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts) -> Iterat
     it is for the caller to put the new ones. Irregular for whatever is not quite as it should be.
     """
     try:
-        at = _after(text, _blank(text, 0), "{")
+        at = _blank(text, _after(text, _blank(text, 0), "{"))
         while text[at] != "}":
             name, at = _name(text, at)
             if name in SECTIONS and text[at] == "{":
@@ -124,45 +127,53 @@ def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts) -> Iterat
 def _section(
     text: str, at: int, section: str, before: dict[str, str], texts: dict[str, str]
 ) -> Generator[Raw, None, int]:
-    expected, guess, seen = list(before.items()), 0, set[str]()
-    starts, length = text.startswith, len(before)
+    expected, guess, count = list(before.items()), 0, 0
+    starts, rejected = text.startswith, set[str]()
+    at = _blank(text, at)
     while text[at] != "}":
-        if guess < length and starts(expected[guess][1], at):
-            name, known = expected[guess]
-            guess, at = guess + 1, at + len(known)
+        for name, known in islice(expected, guess, None):
+            if not starts(known, at):
+                break
+            texts[name] = known
+            guess, count, at = guess + 1, count + 1, at + len(known)
+            if text[at] != "," or text[at + 1] != '"':
+                at = _next(text, at)
+                break
+            at += 1
+        if text[at] == "}":
+            break
+        begin = at
+        name, at = _name(text, at)
+        guess = _skip(expected, guess, name)
+        known = before.get(name, "")
+        if known and starts(known, begin):
+            at = begin + len(known)
             texts[name] = known
         else:
-            begin = at = _blank(text, at)
-            if text[at] == "}":
-                break
-            name, at = _name(text, at)
-            guess = _skip(expected, guess, name)
-            known = before.get(name, "")
-            if known and starts(known, begin):
-                at = begin + len(known)
-                texts[name] = known
-            else:
-                value, at = _value(text, at)
-                yield Raw(section, name, value, text[begin:at] if text[at - 1] in "}]" else None)
-        if name in seen:
-            raise Irregular
-        seen.add(name)
+            value, at = _value(text, at)
+            yield Raw(section, name, value, text[begin:at] if text[at - 1] in "}]" else None)
+            if name not in texts:
+                rejected.add(name)
+        count += 1
         at = _next(text, at)
+    if count != len(texts) + len(rejected) or not rejected.isdisjoint(texts):
+        raise Irregular  # a name occurs twice
     return at + 1
 
 
 def _skip(expected: list[tuple[str, str]], guess: int, name: str) -> int:
     """Where to expect what follows a part that was not expected."""
-    for index, (other, _) in enumerate(expected[guess : guess + _AHEAD], guess + 1):
+    for index, (other, _) in enumerate(islice(expected, guess, guess + _AHEAD), guess + 1):
         if other == name:
             return index
     return guess
 
 
 def _name(text: str, at: int) -> tuple[str, int]:
-    at = _after(text, _blank(text, at), '"')
-    name, at = scanstring(text, at, True)
-    return name, _blank(text, _after(text, _blank(text, at), ":"))
+    name, at = scanstring(text, _after(text, at, '"'), True)
+    if text[at] != ":":
+        at = _blank(text, at)
+    return name, _blank(text, _after(text, at, ":"))
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
