@@ -29,11 +29,7 @@ class Running:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        pipeline.recorder._on_append = self.appended
-
-    def appended(self) -> None:
-        if self.pipeline.sender.wants_wake():
-            self.wake()
+        pipeline.recorder._on_append = self.wake
 
     def flush(self, seconds: float = PATIENCE) -> None:
         mark = self.pipeline.sender.flush(seconds)

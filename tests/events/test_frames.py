@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.events.frames import frame, scan
+from flagstaff.events import frames
+from flagstaff.events.frames import frame_event, frame_exposure, frame_form, survey
+from flagstaff.events.model import Form
 from flagstaff.events.spool import Record
+from tests.events.lab import NOON
 
 ALL = 1 << 30
 
 ascii_bytes = st.text(st.characters(max_codepoint=127), max_size=60).map(str.encode)
 names = st.text(st.characters(exclude_categories=()), max_size=8)
-records = st.lists(st.tuples(ascii_bytes, names, names), max_size=8)
+units = st.text(st.characters(exclude_categories=()), max_size=20)
+FORMS = [Form("shop", "live", "p", "flag", "test", f"arm-{n}", "targeting_key", "0", 1) for n in range(3)]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """An exposure as it is handed to a segment."""
+
+    form: int
+    unit: str
+    number: int
+
+    def record(self) -> Record:
+        form = FORMS[self.form]
+        return form.render(self.unit, NOON, self.number), form.flag, form.variant
+
+    def frame(self) -> bytes:
+        return frame_exposure(self.form, self.number, NOON, self.unit.encode("utf-8", "surrogatepass"))
+
+
+exposures = st.builds(Exposure, st.integers(0, 2), units, st.integers(0, 10**12))
+records = st.lists(st.tuples(ascii_bytes, names, names) | exposures, max_size=8)
+INTRODUCED = b"".join(frame_form(number, form) for number, form in enumerate(FORMS))
 
 
 @dataclass(frozen=True)
@@ -37,13 +63,20 @@ class File:
         return [record for record, start in zip(self.records, self.starts, strict=True) if start >= position]
 
 
-def file_of(written: list[Record]) -> File:
-    frames = [frame(record) for record in written]
-    starts = [sum(map(len, frames[:number])) for number in range(len(frames))]
-    return File(written, b"".join(frames), starts)
+def file_of(written: list[Any]) -> File:
+    """A stretch of a file in which the forms lie before."""
+    parts = [each.frame() if isinstance(each, Exposure) else frame_event(each) for each in written]
+    starts = [sum(map(len, parts[:number])) for number in range(len(parts))]
+    return File(
+        [each.record() if isinstance(each, Exposure) else each for each in written], b"".join(parts), starts
+    )
 
 
 files = records.map(file_of)
+
+
+def scan(data: bytes, max_count: int, max_bytes: int, *, more: bool = False) -> frames.Scan:
+    return frames.scan(data, dict(enumerate(FORMS)), max_count, max_bytes, more=more)
 
 
 def read(data: bytes) -> list[Record]:
@@ -53,6 +86,71 @@ def read(data: bytes) -> list[Record]:
 @given(files)
 def test_what_was_written_is_read(file: File) -> None:
     assert scan(file.data, ALL, ALL) == (tuple(file.records), len(file.data), 0)
+
+
+@given(files)
+def test_forms_are_read_where_they_are_introduced(file: File) -> None:
+    found = frames.scan(INTRODUCED + file.data, {}, ALL, ALL)
+
+    assert (list(found.records), found.damaged) == (file.records, 0)
+
+
+@given(files, st.integers(0, 2000))
+def test_a_file_that_was_not_closed_ends_in_nothing(file: File, empty: int) -> None:
+    assert read(file.data + bytes(empty)) == file.records
+    assert survey(file.data + bytes(empty), 0, dict(enumerate(FORMS)))[0] == len(file.records)
+
+
+@given(files.filter(lambda file: bool(file.records)), st.data())
+def test_a_frame_that_was_being_written_is_none(file: File, data: st.DataObject) -> None:
+    """The copying was cut off: a part of the last frame is there, and nothing where the rest would be."""
+    cut = data.draw(st.integers(file.starts[-1], len(file.data) - 1))
+    whole = file.data[:cut] + bytes(len(file.data) - cut + 100)
+    if whole[: len(file.data)] == file.data:
+        return  # what is missing was nothing but zeros
+
+    found = scan(whole, ALL, ALL)
+
+    assert (list(found.records), found.damaged) == (file.records[:-1], 0)
+    assert survey(whole, 0, dict(enumerate(FORMS)))[0] == len(file.records) - 1
+
+
+@given(files, st.data())
+def test_counting_agrees_with_reading(file: File, data: st.DataObject) -> None:
+    damaged = bytearray(file.data)
+    places = st.lists(st.integers(0, max(0, len(file.data) - 1)), max_size=3)
+    for place in data.draw(places) if damaged else ():
+        damaged[place] ^= data.draw(st.integers(1, 255))
+
+    found = scan(bytes(damaged), ALL, ALL)
+
+    assert survey(bytes(damaged), 0, dict(enumerate(FORMS)))[0] == len(found.records) + found.damaged
+
+
+@given(files.filter(lambda file: bool(file.records)), st.data())
+def test_counting_from_a_place_on_counts_what_begins_there(file: File, data: st.DataObject) -> None:
+    number = data.draw(st.integers(0, len(file.starts) - 1))
+
+    assert (
+        survey(INTRODUCED + file.data, len(INTRODUCED) + file.starts[number], {})[0]
+        == len(file.records) - number
+    )
+
+
+def test_an_exposure_without_its_form_is_damage() -> None:
+    data = Exposure(2, "user", 1).frame() + Exposure(0, "user", 2).frame()
+
+    found = frames.scan(data, {0: FORMS[0]}, ALL, ALL)
+
+    assert [event for event, _, _ in found.records] == [FORMS[0].render("user", NOON, 2)]
+    assert found.damaged == 1
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), -1.0, 1e300])
+def test_an_exposure_of_no_moment_is_damage(now: float) -> None:
+    found = scan(frame_exposure(0, 1, now, b"user") + frame_exposure(0, 2, NOON, b"\xff"), ALL, ALL)
+
+    assert (found.records, found.damaged) == ((), 2)
 
 
 @given(files, st.data())
@@ -119,7 +217,7 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
     assert scan(data, ALL, ALL).end == len(data)
 
 
-@given(st.lists(st.sampled_from([b"\xf1ag1", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x04\0\0\0", b"x"])))
+@given(st.lists(st.sampled_from([b"\xf1ag2", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x04\0\0\0", b"x"])))
 def test_any_marks_and_lengths_can_be_read(parts: list[bytes]) -> None:
     assert read(b"".join(parts)) == []
 
@@ -163,7 +261,7 @@ def test_damage_is_counted_by_frames_and_a_torn_end_is_none() -> None:
 
 @pytest.mark.parametrize("name", ["\ud800", "\0", "x" * 70_000, "é" * 40_000, "€" * 30_000])
 def test_any_name_can_be_written(name: str) -> None:
-    ((event, flag, variant),) = read(frame((b"event", name, "on")))
+    ((event, flag, variant),) = read(frame_event((b"event", name, "on")))
 
     assert (event, variant) == (b"event", "on")
     assert name.startswith(flag.rstrip("\ufffd"))
@@ -174,14 +272,16 @@ def test_any_name_can_be_written(name: str) -> None:
 def test_twenty_thousand_mutations_raise_nothing_and_invent_nothing() -> None:
     """Several mutations at once, by a generator with a seed."""
     draw = random.Random(20_000)
-    written = [(b'{"id":"%d","x":"%s"}' % (n, b"y" * (n % 30)), f"flag-{n % 3}", "on") for n in range(12)]
-    file = file_of(written)
-    known = set(written)
+    tracks = [(b'{"id":"%d","x":"%s"}' % (n, b"y" * (n % 30)), f"flag-{n % 3}", "on") for n in range(6)]
+    file = file_of([*tracks, *(Exposure(n % 3, f"user-{n}", n) for n in range(12))])
+    known = set(file.records)
     for _ in range(20_000):
-        data = bytearray(file.data)
+        data = bytearray(INTRODUCED + file.data)
         for _ in range(draw.randint(1, 4)):
             _mutate(data, draw)
-        found = scan(bytes(data), ALL, ALL)
+        found = frames.scan(bytes(data), {}, ALL, ALL)
+        counted, _ = survey(bytes(data), 0, {})
+        assert counted >= len(found.records)
         assert known.issuperset(found.records)
         assert found.end == len(data)
 

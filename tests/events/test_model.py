@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.events.model import Encoder, Unencodable
+from flagstaff.events.model import Encoder, Form, Unencodable, check_unit
 from tests.events.lab import NOON, Arm
 
 SDK = Path(__file__).parents[2] / "sdk"
@@ -29,6 +29,14 @@ def encoder() -> Encoder:
     return Encoder("shop", "live", "0123456789abcdef")
 
 
+def exposure(encoder: Encoder, arm: Arm, unit: str, now: float, number: int) -> bytes:
+    return encoder.form(arm).render(unit, now, number)
+
+
+def exposure_id(encoder: Encoder, arm: Arm, unit: str, day: str) -> str:
+    return encoder.form(arm).identify(unit, day)
+
+
 def track(encoder: Encoder, value: object = None, properties: Any = None) -> dict[str, Any]:
     decoded: dict[str, Any] = json.loads(
         encoder.track("order-placed", "user-42", "targeting_key", value, properties, NOON, 7)
@@ -37,7 +45,7 @@ def track(encoder: Encoder, value: object = None, properties: Any = None) -> dic
 
 
 def test_an_exposure_is_a_cloud_event(encoder: Encoder) -> None:
-    record = encoder.exposure(Arm(), "user-42", NOON, 7)
+    record = exposure(encoder, Arm(), "user-42", NOON, 7)
 
     event = json.loads(record)
     assert list(event) == [
@@ -54,7 +62,7 @@ def test_an_exposure_is_a_cloud_event(encoder: Encoder) -> None:
     ]
     assert event == {
         "specversion": "1.0",
-        "id": encoder.exposure_id(Arm(), "user-42", "2026-11-22"),
+        "id": exposure_id(encoder, Arm(), "user-42", "2026-11-22"),
         "source": "/flagstaff/shop/live",
         "type": "flagstaff.exposure",
         "subject": "user-42",
@@ -112,7 +120,7 @@ def test_a_loss_is_a_cloud_event_without_a_number(encoder: Encoder) -> None:
 def test_the_id_is_murmurhash3_of_what_tells_exposures_apart(encoder: Encoder) -> None:
     text = "2026-11-22\0shop\0live\0cta-wording\0003\0urgent\0targeting_key\0user-42"
 
-    assert encoder.exposure_id(Arm(), "user-42", "2026-11-22") == f"{mmh3.hash128(text, signed=False):032x}"
+    assert exposure_id(encoder, Arm(), "user-42", "2026-11-22") == f"{mmh3.hash128(text, signed=False):032x}"
 
 
 # Whoever stores exposures relies on these. Do not change them.
@@ -127,7 +135,7 @@ def test_the_id_is_murmurhash3_of_what_tells_exposures_apart(encoder: Encoder) -
     ],
 )
 def test_ids_never_change(encoder: Encoder, unit: str, digest: str) -> None:
-    assert encoder.exposure_id(Arm(), unit, "2026-11-22") == digest
+    assert exposure_id(encoder, Arm(), unit, "2026-11-22") == digest
 
 
 def test_ids_are_the_same_in_every_process() -> None:
@@ -136,7 +144,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from flagstaff.events.model import Encoder
 from tests.events.lab import Arm
-print(Encoder("shop", "live").exposure_id(Arm(), "user-42", "2026-11-22"))
+print(Encoder("shop", "live").form(Arm()).identify("user-42", "2026-11-22"))
 """
     ids = {
         subprocess.run(
@@ -151,12 +159,12 @@ print(Encoder("shop", "live").exposure_id(Arm(), "user-42", "2026-11-22"))
         for seed in ("1", "2")
     }
 
-    assert ids == {Encoder("shop", "live").exposure_id(Arm(), "user-42", "2026-11-22")}
+    assert ids == {exposure_id(Encoder("shop", "live"), Arm(), "user-42", "2026-11-22")}
 
 
 def test_an_id_differs_in_everything_that_tells_exposures_apart() -> None:
     ids = {
-        Encoder(project, environment).exposure_id(arm, unit, day)
+        exposure_id(Encoder(project, environment), arm, unit, day)
         for project, environment, arm, unit, day in [
             ("shop", "live", Arm(), "user-42", "2026-11-22"),
             ("shop2", "live", Arm(), "user-42", "2026-11-22"),
@@ -174,18 +182,18 @@ def test_an_id_differs_in_everything_that_tells_exposures_apart() -> None:
 
 
 def test_flag_and_rule_are_no_part_of_the_id(encoder: Encoder) -> None:
-    assert encoder.exposure_id(Arm(), "u", "d") == encoder.exposure_id(Arm(flag="x", rule=None), "u", "d")
+    assert exposure_id(encoder, Arm(), "u", "d") == exposure_id(encoder, Arm(flag="x", rule=None), "u", "d")
 
 
 def test_the_id_in_an_exposure_is_of_its_own_day(encoder: Encoder) -> None:
     midnight = NOON - NOON % 86_400
     moments = [midnight - 0.001, midnight, midnight + 86_399.999, midnight + 86_400]
 
-    events = [json.loads(encoder.exposure(Arm(), "u", moment, 1)) for moment in moments]
+    events = [json.loads(exposure(encoder, Arm(), "u", moment, 1)) for moment in moments]
 
     days = ["2026-11-21", "2026-11-22", "2026-11-22", "2026-11-23"]
     assert [event["time"][:10] for event in events] == days
-    assert [event["id"] for event in events] == [encoder.exposure_id(Arm(), "u", day) for day in days]
+    assert [event["id"] for event in events] == [exposure_id(encoder, Arm(), "u", day) for day in days]
 
 
 # -- text ----------------------------------------------------------------------------------------------
@@ -199,7 +207,7 @@ def test_any_text_survives_as_ascii_json(  # noqa: PLR0917 - hypothesis hands th
 ) -> None:
     arm = Arm(variant, flag, experiment, kind, rule, 2**70)
 
-    record = Encoder("é/\ud800", "").exposure(arm, unit, NOON, 10**13)
+    record = exposure(Encoder("é/\ud800", ""), arm, unit, NOON, 10**13)
 
     assert record.isascii()
     assert not any(byte < 32 for byte in record)
@@ -217,48 +225,87 @@ def test_any_text_survives_as_ascii_json(  # noqa: PLR0917 - hypothesis hands th
 
 
 def test_the_source_is_percent_quoted() -> None:
-    event = json.loads(Encoder("my shop/é", "\ud800").exposure(Arm(), "u", NOON, 1))
+    event = json.loads(exposure(Encoder("my shop/é", "\ud800"), Arm(), "u", NOON, 1))
 
     assert event["source"] == "/flagstaff/my%20shop%2F%C3%A9/%5Cud800"
 
 
 def test_a_project_may_be_renamed(encoder: Encoder) -> None:
-    encoder.exposure(Arm(), "u", NOON, 1)
+    exposure(encoder, Arm(), "u", NOON, 1)
     encoder.rename("other", "test")
 
-    event = json.loads(encoder.exposure(Arm(), "u", NOON, 2))
+    event = json.loads(exposure(encoder, Arm(), "u", NOON, 2))
 
     assert event["source"] == "/flagstaff/other/test"
-    assert event["id"] == Encoder("other", "test").exposure_id(Arm(), "u", "2026-11-22")
+    assert event["id"] == exposure_id(Encoder("other", "test"), Arm(), "u", "2026-11-22")
 
 
 def test_a_child_process_is_another_process(encoder: Encoder) -> None:
-    before = json.loads(encoder.exposure(Arm(), "u", NOON, 1))
+    before = json.loads(exposure(encoder, Arm(), "u", NOON, 1))
     encoder.forked()
-    after = json.loads(encoder.exposure(Arm(), "u", NOON, 1))
+    after = json.loads(exposure(encoder, Arm(), "u", NOON, 1))
 
     assert before["process"] != after["process"] == encoder.process
     assert len(encoder.process) == 16
     assert before["id"] == after["id"]
 
 
-def test_two_arms_with_one_key_are_one_arm_and_ten_thousand_arms_are_no_leak(encoder: Encoder) -> None:
+def test_ten_thousand_arms_are_no_leak(encoder: Encoder) -> None:
     for revision in range(10_000):
-        encoder.exposure(Arm(revision=revision), "u", NOON, 1)
+        exposure(encoder, Arm(revision=revision), "u", NOON, 1)
 
-    assert len(encoder._forms[1]) <= 4097
-    assert json.loads(encoder.exposure(Arm(revision=1), "u", NOON, 1))["data"]["revision"] == 1
+    assert len(encoder.forms) <= 4096
+    assert json.loads(exposure(encoder, Arm(revision=1), "u", NOON, 1))["data"]["revision"] == 1
 
 
 # -- bounds --------------------------------------------------------------------------------------------
 
 
-def test_a_unit_is_bounded(encoder: Encoder) -> None:
-    encoder.exposure(Arm(), "u" * 65_000, NOON, 1)
+def test_a_unit_is_bounded() -> None:
+    check_unit("u" * 65_000)
 
-    with pytest.raises(Unencodable) as caught:
-        encoder.exposure(Arm(), "u" * 65_536, NOON, 1)
-    assert caught.value.reason == "too_large"
+    for unit in ("u" * 65_536, "é" * 11_000):
+        with pytest.raises(Unencodable) as caught:
+            check_unit(unit)
+        assert caught.value.reason == "too_large"
+
+
+# -- forms ---------------------------------------------------------------------------------------------
+
+
+@given(names=st.lists(TEXT, min_size=7, max_size=7), rule=TEXT | st.none(), revision=st.integers(), unit=TEXT)
+def test_a_form_that_was_kept_makes_the_same_bytes(
+    names: list[str], rule: str | None, revision: int, unit: str
+) -> None:
+    fields: Any = (*names, rule, revision)
+    form = Form(*fields)
+
+    again = Form.decode(form.encode())
+
+    assert form.encode().isascii()
+    assert again.render(unit, NOON, 7) == form.render(unit, NOON, 7)
+    assert (again.flag, again.variant) == (form.flag, form.variant)
+
+
+FIELDS: list[Any] = [*"pecfxvu", "rule", 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        *(json.dumps([*FIELDS[:at], [], *FIELDS[at + 1 :]]).encode() for at in range(len(FIELDS))),
+        json.dumps([*FIELDS[:-1], True]).encode(),
+        json.dumps([*FIELDS, 1]).encode(),
+    ],
+)
+def test_what_is_no_form_is_refused(text: bytes) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        Form.decode(text)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,8 @@ def unhindered(scale: Scale) -> Row:
     with staged() as stage:
         stage.collector.behave = always(HANG)
         client = client_for(stage.part("life"))
+        emit(client, stage.part("life"), "before", 100)
+        until(lambda: stage.collector.happened(HANG))
         taken = sorted(emit(client, stage.part("life"), "life", count))
         hung = stage.collector.happened(HANG)
         stage.collector.behave = always(OK)
@@ -291,7 +293,7 @@ def unhindered(scale: Scale) -> Row:
             f"{count:,} calls",
             f"p99.9 {p999:,.0f} µs, {stage.lost} lost",
             f"{hung} posts hung",
-            hung > 0 and p999 < 20_000 and not stage.lost,
+            hung > 0 and p999 <= 200 and not stage.lost,
             {"p50_us": taken[count // 2] / 1000, "p999_us": p999},
         )
 

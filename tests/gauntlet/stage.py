@@ -119,10 +119,12 @@ class Stage:
         return self.expected <= self.collector.units.keys()
 
     def left(self) -> list[Path]:
-        """Segments with something in them."""
+        """Segments of other processes."""
+        mine = f"{os.getpid()}-"
         while True:
             with suppress(FileNotFoundError):  # a directory that was removed while we looked
-                return [path for path in self.directory.rglob("*.events") if path.stat().st_size]
+                found = self.directory.rglob("*.events")
+                return [path for path in found if not path.parent.name.startswith(mine)]
 
     @property
     def lost(self) -> int:

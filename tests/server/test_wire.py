@@ -39,7 +39,7 @@ def test_two_processes_of_the_sdk_are_counted_once(served: Lab) -> None:
     arms = [Arm("calm"), Arm("urgent")]
 
     answers = [
-        send(served, *(each.exposure(arm, "user-1", NOON, number) for number, arm in enumerate(arms, 1)))
+        send(served, *(each.form(arm).render("user-1", NOON, number) for number, arm in enumerate(arms, 1)))
         for each in (one, other)
     ]
 
@@ -77,4 +77,4 @@ def test_tracks_and_losses_of_the_sdk_are_counted(served: Lab) -> None:
 
 @pytest.mark.parametrize("unit", ["\ud800", "a\0b", 'quote " and \\', "🦜", " "])
 def test_a_unit_of_any_text_arrives(served: Lab, unit: str) -> None:
-    assert send(served, Encoder("", "").exposure(Arm("calm"), unit, NOON, 1)).json()["stored"] == 1
+    assert send(served, Encoder("", "").form(Arm("calm")).render(unit, NOON, 1)).json()["stored"] == 1

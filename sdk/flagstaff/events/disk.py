@@ -1,9 +1,10 @@
 """A spool on disk: what it has accepted outlives the process, however that ends.
 
-Write first, then queue: an event is in this process's own segment before ``append`` returns, and the
-operating system keeps it from there on (``sync`` asks it to keep it over a power loss as well). A segment
-is deleted, or emptied, when all of it has left. What a process leaves behind is adopted by the first that
-takes its lock.
+Write first, then queue: an event is in this process's own segment before ``append`` or ``expose`` returns,
+and the operating system keeps it from there on (``sync`` asks it to keep it over a power loss as well). An
+exposure is not even encoded then: its form lies in the segment once, and whoever sends it makes the event. A
+segment is deleted when all of it has left. What a process leaves behind is adopted by the first that takes
+its lock.
 
 Where the disk fails, events are kept in memory, and the disk is tried again.
 """
@@ -16,22 +17,24 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from flagstaff.events.frames import frame, scan
+from flagstaff.events.frames import frame_event
+from flagstaff.events.inheritance import Inheritance
 from flagstaff.events.ledger import CORRUPT
-from flagstaff.events.legacy import Legacy
-from flagstaff.events.segments import Home, Segment
+from flagstaff.events.segments import LEAST_ROOM, Home, Segment
 from flagstaff.events.spool import Batch, MemorySpool, Record
 from flagstaff.runtime.notice import info, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from flagstaff.events.ledger import Ledger
+    from flagstaff.events.model import Form
     from flagstaff.runtime.clock import Clock
 
 __all__ = ["DiskSpool"]
 
-_SEGMENT = 1024 * 1024  # bytes, from which on a new segment is begun
+_SEGMENT = 1024 * 1024  # bytes of a segment
 _LEAST_SEGMENTS = 8  # that a quota is cut into
 _RETRY = 1.0  # seconds after which a disk that failed is tried again
 _LOOK = 45.0  # seconds between two looks for what others left behind
@@ -44,7 +47,6 @@ class _Part(NamedTuple):
     segment: Segment
     end: int
     events: int
-    weight: int
 
 
 class _Out(NamedTuple):
@@ -69,7 +71,7 @@ class DiskSpool:
         self._sync = sync
         self._memory = MemorySpool()
         self._home: Home | None = None
-        self._legacy = Legacy(root)
+        self._inheritance = Inheritance(root)
         self._segments: deque[Segment] = deque()
         self._closed = False
         self._begin_anew()
@@ -79,7 +81,11 @@ class DiskSpool:
         self._live: Segment | None = None
         self._adopted: set[Segment] = set()
         self._number = 0
-        self._pending = self._waiting = self._stored = self._appended = self._settled = 0
+        self._stored = 0  # bytes that our segments take
+        self.appended: int = 0
+        self.settled: int = 0
+        self.wake_at: int = 0
+        self.wake_size: int = 0
         self._out: _Out | None = None
         self._look_at = -math.inf
         self._try_at = -math.inf
@@ -89,13 +95,13 @@ class DiskSpool:
     def forked(self) -> None:
         """Become a child process's own: what waits here now is the parent's to deliver."""
         for segment in self._segments:
-            segment.release()
+            segment.forget()
             segment.home.forget()  # our copy of the lock: while we held it, nobody could inherit
         if self._home is not None:
             self._home.forget()
-        self._legacy.forget()
+        self._inheritance.forget()
         self._memory.forked()
-        self._legacy = Legacy(self._root)
+        self._inheritance = Inheritance(self._root)
         self._home = None
         self._segments = deque()
         self._begin_anew()
@@ -104,19 +110,11 @@ class DiskSpool:
 
     @property
     def pending(self) -> int:
-        return self._pending + self._memory.pending
+        return self.appended - self.settled
 
     @property
     def size(self) -> int:
-        return self._waiting + self._memory.size
-
-    @property
-    def appended(self) -> int:
-        return self._appended + self._memory.appended
-
-    @property
-    def settled(self) -> int:
-        return self._settled + self._memory.settled
+        return sum(segment.size - segment.at for segment in tuple(self._segments)) + self._memory.size
 
     @property
     def aside(self) -> deque[tuple[Record, str]]:
@@ -125,43 +123,72 @@ class DiskSpool:
 
     # -- in -----------------------------------------------------------------------------------------------
 
-    def append(self, record: bytes, flag: str, variant: str) -> bool:
-        data = frame((record, flag, variant))
+    def expose(self, form: Form, unit: str, now: float, number: int) -> bool:
         with self._lock:
-            if self._closed or self._stored + self._legacy.size + len(data) > self._quota:
-                return False
-            if not self._write(data, len(record)):
-                return self._memory.append(record, flag, variant)
-            self._pending += 1
-            self._waiting += len(record)
-            self._stored += len(data)
-            self._appended += 1
-        return True
+            live = self._live
+            if live is not None and not self._sync and live.expose(form, unit, now, number):
+                self.appended += 1
+                return True
+            return self._expose_elsewhere(form, unit, now, number)
 
-    def _write(self, data: bytes, weight: int) -> bool:
+    def _expose_elsewhere(self, form: Form, unit: str, now: float, number: int) -> bool:
+        return self._write(lambda live: live.expose(form, unit, now, number)) or (
+            self.fault is not None and self._remember(self._memory.expose(form, unit, now, number))
+        )
+
+    def append(self, record: bytes, flag: str, variant: str) -> bool:
+        data = frame_event((record, flag, variant))
+        with self._lock:
+            return self._write(lambda live: live.append(data), len(data)) or (
+                self.fault is not None and self._remember(self._memory.append(record, flag, variant))
+            )
+
+    def _write(self, write: Callable[[Segment], bool], size: int = 0) -> bool:
+        """Write to the live segment, or to a new one; False where there is no room, or a fault."""
         if self.fault is not None and self._clock.monotonic() < self._try_at:
             return False
         try:
-            live = self._live
-            if live is None or live.size + len(data) > self._limit:
-                live = self._begin_segment()
-            live.append(data, weight, sync=self._sync)
+            written = self._live is not None and write(self._live)
+            if not written:
+                live = self._begin_segment(size)
+                written = live is not None and write(live)
         except OSError as error:
             self._fail(error)
             return False
-        if self.fault is not None:
-            self._recover()
-        return True
+        if written:
+            self.appended += 1
+            self._secure()
+        return written
 
-    def _begin_segment(self) -> Segment:
+    def _secure(self) -> None:
+        """An event was written."""
+        try:
+            if self._sync and self._live is not None:
+                self._live.sync()
+        except OSError as error:
+            self._fail(error)  # it outlives the process; more can't be had
+        else:
+            if self.fault is not None:
+                self._recover()
+
+    def _remember(self, kept: bool) -> bool:
+        self.appended += kept
+        return kept
+
+    def _begin_segment(self, least: int = 0) -> Segment | None:
+        """Begin a segment with room for so many bytes at least; None where the quota has none."""
+        room = max(self._limit, least + LEAST_ROOM)
+        if self._closed or self._stored + self._inheritance.size + room > self._quota:
+            return None
         if self._home is None:
             name = f"{os.getpid()}-{self._clock.time():.0f}-{os.urandom(4).hex()}"
             self._home = Home.new(self._root, name)
         self._number += 1
-        segment = Segment.new(self._home, self._number, sync=self._sync)
+        segment = Segment.new(self._home, self._number, room, sync=self._sync)
         self._retire()
         self._live = segment
         self._segments.append(segment)
+        self._stored += room
         return segment
 
     def _retire(self) -> None:
@@ -170,7 +197,9 @@ class DiskSpool:
         if live is not None and not live.pending:
             self._finish(live)
         elif live is not None and not live.lost:
-            live.release()  # from here on it is found by its name; a lost one has only its descriptor
+            self._stored -= live.room
+            live.release()  # from here on it is found by its name; a lost one has only its map
+            self._stored += live.room
 
     def _fail(self, error: OSError) -> None:
         reason = error.strerror or type(error).__name__
@@ -210,50 +239,41 @@ class DiskSpool:
             if not found:
                 continue
             records += found
-            parts.append(_Part(segment, end, len(found), weight))
+            parts.append(_Part(segment, end, len(found)))
             room -= weight
             if end < segment.size or len(records) >= max_count or room <= 0:
                 break
         with self._lock:
             if not records or self._closed:
                 return None
-            self._out = _Out(Batch(self._settled, tuple(records)), tuple(parts))
+            self._out = _Out(Batch(self.settled, tuple(records)), tuple(parts))
             return self._out.batch
 
     def _read(self, segment: Segment, max_count: int, max_bytes: int) -> tuple[tuple[Record, ...], int]:
         """Some records and where the next one is; a segment that has none left is dealt with."""
-        window = max_bytes
-        while True:
-            with self._lock:
-                size = segment.size
-                try:
-                    data, more = segment.fetch(max_count, window)
-                except OSError as error:
-                    self._give_up(segment, error)
-                    return (), 0
-            found = scan(data, max_count, max_bytes, more=more)
-            if found.records:
-                return found.records, segment.at + found.end
-            if not more:
-                self._exhausted(segment, size)
-                return (), 0
-            max_count, window = max_count * 8, window * 8  # a frame, or damage, larger than all that
+        with self._lock:
+            size = segment.size
+        try:
+            found = segment.fetch(size, max_count, max_bytes)
+        except OSError as error:
+            self._give_up(segment, error)
+            return (), 0
+        if not found.records:
+            self._exhausted(segment, size)
+        return found.records, found.end
 
     def acknowledge(self, batch: Batch) -> int:
         with self._lock:
             out, self._out = self._out, None
             if out is None or out.batch is not batch:
                 return 0  # taken before a fork or a close: not ours any more
-            if not out.parts:
-                return self._memory.acknowledge(batch)
-            for segment, end, events, weight in out.parts:
-                segment.advance(end, events, weight)
-                self._pending -= events
-                self._waiting -= weight
-                self._settled += events
-                if segment.at >= segment.size:
+            taken = len(batch.records) if out.parts else self._memory.acknowledge(batch)
+            self.settled += taken
+            for segment, end, events in out.parts:
+                segment.advance(end, events)
+                if not segment.pending and segment is not self._live:
                     self._finish(segment)
-            return len(batch.records)
+            return taken
 
     def set_aside(self, batch: Batch, reason: str) -> int:
         self.aside.extend((record, reason) for record in batch.records)
@@ -261,35 +281,30 @@ class DiskSpool:
 
     def _exhausted(self, segment: Segment, size: int) -> None:
         with self._lock:
-            if segment in self._segments and segment.size == size and size > 0:
+            is_done = segment.size == size and (segment.pending or segment is not self._live)
+            if segment in self._segments and is_done:
                 self._finish(segment)
 
     def _give_up(self, segment: Segment, error: OSError) -> None:
         """A segment that can't be read any more: what it held is lost, and counted."""
-        if segment in self._segments:
-            warn("events", "a segment of the spool can't be read: %s", error.strerror)
-            self._finish(segment)
+        with self._lock:
+            if segment in self._segments:
+                warn("events", "a segment of the spool can't be read: %s", error.strerror)
+                self._finish(segment)
 
     def _finish(self, segment: Segment) -> None:
-        """Nothing can be read from it any more: what has not left is damaged; empty or delete it."""
+        """Nothing can be read from it any more: what has not left is damaged; delete it."""
         for _ in range(segment.pending):
             self._ledger.drop(CORRUPT, "", "")
-        self._pending -= segment.pending
-        self._waiting -= segment.waiting
-        self._settled += segment.pending
-        self._stored -= segment.size
+        self.settled += segment.pending
+        self._stored -= segment.room
         if segment is self._live:
-            try:
-                segment.empty()  # the next event need not wait for a new file
-            except OSError:
-                self._live = None
-            else:
-                return
+            self._live = None
         self._segments.remove(segment)
         segment.delete()
         if segment in self._adopted:
             self._adopted.discard(segment)
-            self._legacy.done(segment.home)
+            self._inheritance.done(segment.home)
 
     # -- what others left -----------------------------------------------------------------------------------
 
@@ -300,10 +315,10 @@ class DiskSpool:
         if now >= self._look_at:
             self._look_at = now + _LOOK
             self._prepare()
-            self._legacy.look()
-        self._legacy.inherit(self._quota - self._stored)
-        while sum(segment.size for segment in self._adopted) < _AT_HAND:
-            segment = self._legacy.take()
+            self._inheritance.look()
+        while sum(segment.room for segment in self._adopted) < _AT_HAND:
+            self._inheritance.inherit(self._quota - self._stored)
+            segment = self._inheritance.take()
             if segment is None:
                 break
             self._adopt(segment)
@@ -318,11 +333,11 @@ class DiskSpool:
                 self._home.release()
                 self._home = None
             try:
-                self._begin_segment()
+                begun = self._begin_segment()
             except OSError as error:
                 self._fail(error)
             else:
-                if self.fault is not None:
+                if begun is not None and self.fault is not None:
                     self._recover()
 
     def _adopt(self, segment: Segment) -> None:
@@ -331,10 +346,8 @@ class DiskSpool:
                 return
             self._adopted.add(segment)
             self._segments.append(segment)
-            self._pending += segment.pending
-            self._waiting += segment.waiting
-            self._stored += segment.size
-            self._appended += segment.pending
+            self._stored += segment.room
+            self.appended += segment.pending
             self._ledger.adopt(segment.pending)
 
     def close(self) -> tuple[Record, ...]:
@@ -348,7 +361,9 @@ class DiskSpool:
                 else:
                     segment.delete()
             self._segments.clear()
-            self._legacy.release()
+            self._inheritance.release()
             if self._home is not None:
                 self._home.remove()
-            return self._memory.close()
+            lost = self._memory.close()
+            self.settled += len(lost)
+            return lost

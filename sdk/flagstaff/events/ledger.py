@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from operator import length_hint
 from typing import TypedDict
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "REJECTED",
     "SHUTDOWN",
     "TOO_LARGE",
+    "UNIT_MISSING",
     "Counts",
     "Ledger",
     "Loss",
@@ -22,8 +24,12 @@ QUEUE_FULL = "queue_full"  # the spool had no room
 TOO_LARGE = "too_large"  # one event is bigger than allowed, here or at the collector
 NOT_ENCODABLE = "not_encodable"  # it holds something that JSON can't
 REJECTED = "rejected"  # the collector takes everything but this one
+UNIT_MISSING = "unit_missing"  # the context lost it after the decision
 CORRUPT = "corrupt"  # it was spooled to disk and can't be read back
 SHUTDOWN = "shutdown"  # the client was closed before it could leave
+
+
+_MOST = 10**15
 
 
 class Loss(TypedDict):
@@ -49,8 +55,8 @@ class Ledger:
     """Counts events from any thread; at every moment accepted = delivered + pending + dropped.
 
     An event is *accepted* when the caller offers it, whatever becomes of it, or when it is adopted from a
-    process that is gone; a repetition that was
-    recognised before is no event. A snapshot is consistent in itself.
+    process that is gone; a repetition that was recognised before is no event. A snapshot is consistent in
+    itself.
     """
 
     def __init__(self) -> None:
@@ -58,7 +64,9 @@ class Ledger:
 
     def forked(self) -> None:
         """Start from nothing, in a child process: what came before is the parent's to count."""
-        self._accepted = 0
+        # An iterator and not a number, for two threads never get the same from it: a lock would cost more.
+        self._numbers = iter(range(1, _MOST))
+        self._adopted = 0
         self._delivered = 0
         self._dropped: Counter[tuple[str, str, str]] = Counter()
         self._reported: Counter[tuple[str, str, str]] = Counter()
@@ -72,15 +80,14 @@ class Ledger:
         """How many events were dropped that the collector has not been told of."""
         return self._unreported
 
-    def accept(self) -> None:
-        """Count an event that the caller offers; from now on it is pending."""
-        with self._lock:
-            self._accepted += 1
+    def accept(self) -> int:
+        """Count an event that the caller offers; from now on it is pending. Return its number, from 1 on."""
+        return next(self._numbers)
 
     def adopt(self, count: int) -> None:
         """Count pending events that another process accepted and left behind."""
         with self._lock:
-            self._accepted += count
+            self._adopted += count
 
     def deliver(self, count: int) -> None:
         """Count pending events that the collector has acknowledged."""
@@ -111,7 +118,9 @@ class Ledger:
         """Return all counts of one moment, as plain data."""
         with self._lock:
             dropped = self._dropped.copy()
-            accepted, delivered, lost = self._accepted, self._delivered, self._lost
+            delivered, lost = self._delivered, self._lost
+            # Last: what is delivered was accepted before.
+            accepted = _MOST - 1 - length_hint(self._numbers) + self._adopted
         by_reason: Counter[str] = Counter()
         for (reason, _, _), count in dropped.items():
             by_reason[reason] += count

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from itertools import chain, count
-from json import JSONEncoder
+from json import JSONEncoder, loads
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import mmh3
+from mmh3 import mmh3_x64_128_uintdigest
 
 from flagstaff.events.ledger import NOT_ENCODABLE, TOO_LARGE
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
     from flagstaff.events.ledger import Loss
 
-__all__ = ["Encoder", "Exposed", "Unencodable"]
+__all__ = ["Encoder", "Exposed", "Form", "Unencodable", "check_unit"]
 
 _MAX_BYTES = 64 * 1024  # of one event's data
 _MAX_DEPTH = 64
 _MAX_SPECS = 4096
+_FIELDS = 9  # of a form
 
 # ASCII and strict: what leaves here is JSON to everybody, lone surrogates included.
 _json = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -56,66 +58,126 @@ class Unencodable(ValueError):  # noqa: N818 - it is the event's fault, not an e
         self.reason = reason
 
 
-class _Form(NamedTuple):
-    """The parts of an exposure that its unit and its moment don't change."""
+class Form:
+    """What all exposures of one arm by one process have in common: an event but for its unit and its moment.
 
-    identity: str  # the beginning of what the id is drawn from
-    head: str
-    data: str
-    tail: str
+    Forms of the same fields make the same bytes, in whichever process: an exposure can be kept as its form,
+    its unit, its moment and its number, and be encoded when it is sent.
+    """
+
+    __slots__ = ("_data", "_fields", "_head", "_identity", "_tail", "flag", "variant", "weight")
+
+    def __init__(  # noqa: PLR0917 - the order in which they are kept
+        self,
+        project: str,
+        environment: str,
+        process: str,
+        flag: str,
+        experiment: str,
+        variant: str,
+        unit_type: str,
+        rule: str | None,
+        revision: int,
+    ) -> None:
+        names = (project, environment, process, flag, experiment, variant, unit_type)
+        self._fields = (*names, rule, revision)
+        self.flag: str = flag
+        self.variant: str = variant
+        self._identity = "\0".join(
+            ("", project, environment, experiment, f"{revision:d}", variant, unit_type, "")
+        )
+        self._head = (
+            f'","source":{_text(_source(project, environment))},"type":"flagstaff.exposure","subject":'
+        )
+        self._data = (
+            f'","process":{_text(process)},"data":{{"flag":{_text(flag)},"experiment":{_text(experiment)}'
+            f',"variant":{_text(variant)},"unit":'
+        )
+        rule_text = "null" if rule is None else _text(rule)
+        self._tail = f',"unit_type":{_text(unit_type)},"rule":{rule_text},"revision":{revision:d}}}}}'
+        #: Bytes of an exposure without its unit.
+        self.weight: int = 192 + len(self._head) + len(self._data) + len(self._tail)
+
+    def encode(self) -> bytes:
+        """The fields as ASCII, for ``decode``."""
+        return _json(self._fields).encode("ascii")
+
+    @classmethod
+    def decode(cls, text: bytes) -> Form:
+        """The form that ``encode`` wrote; ValueError for anything else."""
+        fields: Any = loads(text)
+        if not isinstance(fields, list) or len(fields) != _FIELDS:
+            raise ValueError("not the fields of a form")
+        *names, rule, revision = fields
+        if not all(type(name) is str for name in (*names, "" if rule is None else rule)):
+            raise ValueError("not the names of a form")
+        if type(revision) is not int:
+            raise ValueError("not a revision")
+        return cls(*fields)
+
+    def identify(self, unit: str, day: str) -> str:
+        """The id that every process gives to the unit's exposure of the day ``YYYY-MM-DD`` (UTC).
+
+        32 hex digits of MurmurHash3 x64 128 (Austin Appleby, 2011), seed 0, over the day, the
+        project, the environment and what tells the exposure apart, joined by NULs, in UTF-8.
+        """
+        identity = f"{day}{self._identity}{unit}".encode("utf-8", "surrogatepass")
+        return f"{mmh3_x64_128_uintdigest(identity, 0):032x}"
+
+    def render(self, unit: str, now: float, number: int) -> bytes:
+        """The event: ``now`` is seconds since the epoch, ``number`` the event's in its process."""
+        stamp, name = _stamp(now), _text(unit)
+        return (
+            f'{{"specversion":"1.0","id":"{self.identify(unit, stamp[:10])}{self._head}{name}'
+            f',"time":"{stamp}","datacontenttype":"application/json","sequence":"{number:012d}'
+            f"{self._data}{name}{self._tail}"
+        ).encode("ascii")
 
 
 class Encoder:
     """Encodes events of one process: the id, the sequence number and the bytes are fixed at birth.
 
     ``project`` and ``environment`` name the source; ``process`` is 16 hex digits, drawn at random
-    unless given.
+    unless given. ``forms`` holds what ``form`` has made: the hot path looks itself.
     """
 
     def __init__(self, project: str, environment: str, process: str | None = None) -> None:
         self._reports = count(1)
         self.process: str = process or _draw()
-        self._second = (-1, "")
-        self._forms: tuple[str, dict[str, _Form]] = ("", {})
         self._project, self._environment = project, environment
-        self._source = _source(project, environment)
+        self.forms: dict[Exposed, Form] = {}
 
     def rename(self, project: str, environment: str) -> None:
         """Name another source from now on: new rules may belong to another project."""
         if (project, environment) != (self._project, self._environment):
             self._project, self._environment = project, environment
-            self._source = _source(project, environment)
-            self._forms = ("", {})
+            self.forms = {}
 
     def forked(self) -> None:
         """Become a child process's own: another process, counting from one."""
         self._reports = count(1)
         self.process = _draw()
-        self._forms = ("", {})
+        self.forms = {}
 
-    def exposure_id(self, spec: Exposed, unit: str, day: str) -> str:
-        """Return the id that every process gives to this unit's exposure of the day ``YYYY-MM-DD`` (UTC).
-
-        32 hex digits of MurmurHash3 x64 128 (Austin Appleby, 2011), seed 0, over the day, the
-        project, the environment and what tells the exposure apart, joined by NULs, in UTF-8.
-        """
-        return _digest(self._identity(spec, day) + unit)
-
-    def exposure(self, spec: Exposed, unit: str, now: float, sequence: int) -> bytes:
-        """Encode the fact that a unit met a variant; ``now`` is seconds since the epoch.
-
-        Raises Unencodable for a unit of more than 64 KiB.
-        """
-        stamp = self._stamp(now)
-        form = self._form(spec, stamp[:10])
-        name = _text(unit)
-        if len(name) > _MAX_BYTES:
-            raise Unencodable(TOO_LARGE, f"a unit may be {_MAX_BYTES} bytes long")
-        return (
-            f'{{"specversion":"1.0","id":"{_digest(form.identity + unit)}"{form.head}{name}'
-            f',"time":"{stamp}","datacontenttype":"application/json","sequence":"{sequence:012d}"'
-            f"{form.data}{name}{form.tail}"
-        ).encode("ascii")
+    def form(self, spec: Exposed) -> Form:
+        """The form of an arm's exposures."""
+        forms = self.forms  # before the names are read: one that is late must not get among the new ones
+        form = forms.get(spec)
+        if form is None:
+            if len(forms) >= _MAX_SPECS:
+                self.forms = forms = {}
+            form = forms[spec] = Form(
+                self._project,
+                self._environment,
+                self.process,
+                spec.flag,
+                spec.experiment,
+                spec.variant,
+                spec.unit_type,
+                spec.rule,
+                spec.revision,
+            )
+        return form
 
     def track(  # noqa: PLR0917 - an event's parts, in the order of the wire
         self,
@@ -160,10 +222,10 @@ class Encoder:
         event = {
             "specversion": "1.0",
             "id": identity,
-            "source": self._source,
+            "source": _source(self._project, self._environment),
             "type": kind,
             "subject": unit,
-            "time": self._stamp(now),
+            "time": _stamp(now),
             "datacontenttype": "application/json",
             "sequence": None if sequence is None else f"{sequence:012d}",
             "process": self.process,
@@ -171,41 +233,25 @@ class Encoder:
         head = _json({name: value for name, value in event.items() if value is not None})
         return f'{head[:-1]},"data":{_bounded(data)}}}'.encode("ascii")
 
-    def _form(self, spec: Exposed, day: str) -> _Form:
-        of_day, forms = self._forms
-        if of_day != day or len(forms) > _MAX_SPECS:
-            forms = {}
-            self._forms = (day, forms)  # one reference: another thread never sees half of it
-        form = forms.get(spec.key)
-        if form is None:
-            form = forms[spec.key] = self._new_form(spec, day)
-        return form
 
-    def _new_form(self, spec: Exposed, day: str) -> _Form:
-        flag, experiment, variant = map(_text, (spec.flag, spec.experiment, spec.variant))
-        rule = "null" if spec.rule is None else _text(spec.rule)
-        return _Form(
-            identity=self._identity(spec, day),
-            head=f',"source":{_text(self._source)},"type":"flagstaff.exposure","subject":',
-            data=f',"process":{_text(self.process)},"data":{{"flag":{flag},"experiment":{experiment}'
-            f',"variant":{variant},"unit":',
-            tail=f',"unit_type":{_text(spec.unit_type)},"rule":{rule},"revision":{spec.revision:d}}}}}',
-        )
-
-    def _identity(self, spec: Exposed, day: str) -> str:
-        parts = (day, self._project, self._environment, spec.experiment, str(spec.revision))
-        return "\0".join((*parts, spec.variant, spec.unit_type, ""))
-
-    def _stamp(self, now: float) -> str:
-        """Return a time in RFC 3339, UTC, with milliseconds."""
-        second = int(now)
-        of_second, text = self._second
-        if of_second != second:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-            self._second = (second, text)
-        return f"{text}{int((now - second) * 1000):03d}Z"
+def check_unit(unit: str) -> None:
+    """Raises Unencodable for a unit of more than 64 KiB."""
+    if len(_text(unit)) > _MAX_BYTES:
+        raise Unencodable(TOO_LARGE, f"a unit may be {_MAX_BYTES} bytes long")
 
 
+def _stamp(now: float) -> str:
+    """A time in RFC 3339, UTC, with milliseconds."""
+    second = int(now)
+    return f"{_second(second)}{int((now - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+
+
+@lru_cache(maxsize=64)
 def _source(project: str, environment: str) -> str:
     from urllib.parse import quote
 
@@ -215,10 +261,6 @@ def _source(project: str, environment: str) -> str:
 
 def _draw() -> str:
     return os.urandom(8).hex()
-
-
-def _digest(identity: str) -> str:
-    return f"{mmh3.mmh3_x64_128_uintdigest(identity.encode('utf-8', 'surrogatepass'), 0):032x}"
 
 
 def _bounded(data: Mapping[str, object]) -> str:

@@ -67,7 +67,8 @@ class Outlet:
         )
         self._time = clock.time
         self._seen = Seen()
-        self._recorder = Recorder(self._encoder, self._seen, spool, self._ledger, clock, self._appended)
+        self._recorder = Recorder(self._encoder, self._seen, spool, self._ledger, clock, self._wake)
+        self._record = self._recorder.record
 
     @property
     def fault(self) -> str | None:
@@ -85,21 +86,25 @@ class Outlet:
 
     def expose(self, decision: Decision, context: Context) -> None:
         """Record that the context's unit met a variant. Never raises; a repetition costs next to nothing."""
+        exposed = decision._exposed
+        if exposed is None:
+            return
+        where = exposed.unit
         try:
-            exposed = decision._exposed
-            if exposed is None:
-                return
-            where = exposed.unit
             unit = context.targeting_key if where is TARGETING_KEY else unit_of(context, where)
             if unit.__class__ is not str:
                 unit = unit_text(unit)
-            seen = self._seen  # the look of Recorder.expose, here to save two calls
-            if seen.since <= self._time() < seen.until and (exposed.key, unit) in seen.known:
+            key: tuple[str, Any] = (exposed.key, unit)
+            now, seen = self._time(), self._seen
+            if seen.since <= now < seen.until and (key in seen.young or key in seen.old):
                 return
-            if unit:
-                self._recorder.expose(exposed, unit)
         except Exception:  # noqa: BLE001 - a context that changes its mind; the decision must get out
+            self._recorder.miss(exposed)
             return
+        if unit:
+            self._record(exposed, key, now)
+        else:
+            self._recorder.miss(exposed)
 
     def track(self, event: str, context: Context, value: object, properties: Mapping[str, Any]) -> None:
         """Record that something happened to a context's unit. Never raises."""
@@ -125,9 +130,8 @@ class Outlet:
     def _progress(self) -> None:
         self.progressed()
 
-    def _appended(self) -> None:
-        if self.sender.wants_wake():
-            self.wanted()
+    def _wake(self) -> None:
+        self.wanted()
 
 
 def _nothing() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from flagstaff.events.ledger import NOT_ENCODABLE, QUEUE_FULL, SHUTDOWN
-from flagstaff.events.model import Unencodable
+from flagstaff.events.ledger import NOT_ENCODABLE, QUEUE_FULL, SHUTDOWN, UNIT_MISSING
+from flagstaff.events.model import Unencodable, check_unit
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flagstaff.events.dedupe import Seen
+    from flagstaff.events.dedupe import Key, Seen
     from flagstaff.events.ledger import Ledger
     from flagstaff.events.model import Encoder, Exposed
     from flagstaff.events.spool import Spool
@@ -20,11 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder"]
 
+_PATIENCE = 64  # events until whoever sends is told again
+_SURELY_SMALL = 4096  # characters of a unit; a longer one is measured
+
 
 class Recorder:
     """Takes events from any thread into the spool; never raises, never waits, counts every event.
 
-    ``on_append`` is called after each event that the spool took.
+    ``on_append`` is called after an event that the spool took, if somebody wants to be woken for it.
     """
 
     def __init__(  # noqa: PLR0917 - the pipeline's parts, in the order an event meets them
@@ -40,21 +42,46 @@ class Recorder:
         self._seen = seen
         self._spool = spool
         self._ledger = ledger
+        self._accept = ledger.accept
         self._time = clock.time
         self._on_append = on_append
-        self._sequence = count(1)
         self._closed = False
         self._warned = False
 
     def expose(self, spec: Exposed, unit: str) -> None:
         """Record that a unit met a variant, once a day; a repetition costs next to nothing."""
         try:
-            seen = self._seen
-            if seen.since <= self._time() < seen.until and (spec.key, unit) in seen.known:
+            seen, key, now = self._seen, (spec.key, unit), self._time()
+            if seen.since <= now < seen.until and (key in seen.young or key in seen.old):
                 return
-            self._expose(spec, unit)
+            if type(unit) is str:
+                self.record(spec, key, now)
         except Exception as error:  # noqa: BLE001 - evaluation never raises, whatever a unit turns out to be
             self._stumble(error)
+
+    def record(self, spec: Exposed, key: Key, now: float) -> None:
+        """Record an exposure that was not seen today, at this moment. Never raises."""
+        spool, encoder, unit = self._spool, self._encoder, key[1]
+        number = self._accept()
+        try:
+            if len(unit) > _SURELY_SMALL:
+                check_unit(unit)
+            kept = spool.expose(encoder.forms.get(spec) or encoder.form(spec), unit, now, number)
+        except Exception as error:  # noqa: BLE001 - the event is accepted: it must be accounted for
+            self._drop(error, spec.flag, spec.variant)
+            return
+        if not kept:
+            self._refuse(spec.flag, spec.variant)
+            return
+        # Seen only once it is safe: a refused exposure must get its next chance.
+        self._seen.add(key, now)
+        if spool.appended >= spool.wake_at:
+            self._tell()
+
+    def miss(self, spec: Exposed) -> None:
+        """Count an exposure whose unit is gone."""
+        self._accept()
+        self._ledger.drop(UNIT_MISSING, spec.flag, spec.variant)
 
     def track(
         self,
@@ -78,43 +105,35 @@ class Recorder:
 
     def forked(self) -> None:
         """Become a child process's own: what the parent recorded is the parent's to deliver."""
-        self._sequence = count(1)
         self._encoder.forked()
-        self._seen.forked()
         self._spool.forked()
         self._ledger.forked()
-
-    def _expose(self, spec: Exposed, unit: str) -> None:
-        now, flag, variant = self._time(), spec.flag, spec.variant
-        self._ledger.accept()
-        try:
-            record = self._encoder.exposure(spec, unit, now, next(self._sequence))
-        except Exception as error:  # noqa: BLE001 - the event is accepted: it must be accounted for
-            self._drop(error, flag, variant)
-            return
-        # Seen only once it is safe: a refused exposure must get its next chance.
-        if self._append(record, flag, variant):
-            self._seen.add((spec.key, unit), now)
-            self._on_append()
 
     def _track(
         self, event: str, unit: str, unit_type: str, value: object, properties: Mapping[str, Any] | None
     ) -> None:
-        self._ledger.accept()
+        number = self._accept()
         try:
-            sequence = next(self._sequence)
-            record = self._encoder.track(event, unit, unit_type, value, properties, self._time(), sequence)
-        except Exception as error:  # noqa: BLE001 - as in _expose; a property may be anything
+            record = self._encoder.track(event, unit, unit_type, value, properties, self._time(), number)
+        except Exception as error:  # noqa: BLE001 - as in record; a property may be anything
             self._drop(error, "", "")
             return
-        if self._append(record, "", ""):
-            self._on_append()
+        spool = self._spool
+        if not spool.append(record, "", ""):
+            self._refuse("", "")
+        elif spool.appended >= spool.wake_at or spool.size >= spool.wake_size:
+            self._tell()
 
-    def _append(self, record: bytes, flag: str, variant: str) -> bool:
-        if self._spool.append(record, flag, variant):
-            return True
+    def _tell(self) -> None:
+        spool = self._spool
+        spool.wake_at = max(spool.wake_at, spool.appended + _PATIENCE)  # one call is enough, if it is heard
+        try:
+            self._on_append()
+        except Exception as error:  # noqa: BLE001 - a thread that can't be started, say: the event is safe
+            self._stumble(error)
+
+    def _refuse(self, flag: str, variant: str) -> None:
         self._ledger.drop(SHUTDOWN if self._closed else QUEUE_FULL, flag, variant)
-        return False
 
     def _drop(self, error: Exception, flag: str, variant: str) -> None:
         self._ledger.drop(error.reason if isinstance(error, Unencodable) else NOT_ENCODABLE, flag, variant)

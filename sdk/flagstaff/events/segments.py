@@ -3,103 +3,175 @@
 A process holds its directory's lock for as long as it lives; whoever can take the lock is the heir of what
 lies there. Everything is 0600 or 0700 and opened without following links. Every function here may raise
 OSError, but those that let go of something.
+
+A segment that is written to is mapped into memory, whole from the start on: to keep an event is to copy its
+bytes, which no other thread can come in between, and the operating system has them from then on. All its room
+is allocated before, never left for later: a disk that is full is an error when a segment begins, where it can
+be dealt with.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import stat
+import struct
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flagstaff.events.frames import scan
+from flagstaff.events.frames import MOST_FORMS, Scan, frame_exposure, frame_form, scan, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["Home", "Segment", "orphans"]
+    from flagstaff.events.model import Form
+
+__all__ = ["LEAST_ROOM", "Home", "Segment", "abandoned"]
 
 _LOCK = "lock"
 _SUFFIX = ".events"
 _UNBORN = ".new-"  # a directory whose lock is not taken yet: nobody's to inherit
 _TRIES = 3
-_EVERYTHING = 1 << 62
 _LARGEST = 16 * 1024 * 1024  # bytes; no segment of ours comes near it
 _MORE = 64 * 1024  # bytes read beyond what is asked for: frames are larger than their events
 _PER_RECORD = 1024  # bytes read for each record that is asked for
+_CHUNK = bytes(64 * 1024)
 
+# How far the records at the beginning of a file have left: a position, and its complement.
+_left = struct.Struct("<QQ")
+_ALL_BITS = (1 << 64) - 1
+
+LEAST_ROOM = _left.size  # bytes of a segment that are no events
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class Segment:
-    """One file of frames: ``size`` bytes in all, in it ``pending`` events of ``waiting`` bytes that wait.
+    """One file of frames: ``size`` bytes in all, in it ``pending`` events that wait.
 
-    Records before ``at`` have left.
+    Records before ``at`` have left; the file says so itself, to whoever inherits it.
     """
 
-    def __init__(self, home: Home, path: Path, handle: int | None = None) -> None:
+    def __init__(self, home: Home, path: Path) -> None:
         self.home: Home = home
-        self.size: int = 0
+        self.size: int = _left.size
+        self.room: int = 0  # bytes that the file takes on the disk
         self.pending: int = 0
-        self.waiting: int = 0
-        self.at: int = 0
+        self.at: int = _left.size
         self._path = path
-        self._handle = handle  # while it is written to; otherwise the file is opened for each read
+        self._numbers: dict[Form, int] = {}
+        self._forms: dict[int, Form] = {}
+        # While it is written to; otherwise the file is opened for each read.
+        self._map: mmap.mmap | None = None
+        self._handle: int | None = None
+        self._place: tuple[int, int] | None = None
 
     @classmethod
-    def new(cls, home: Home, number: int, *, sync: bool = False) -> Segment:
-        """An empty segment of ours; with ``sync``, its name outlives a power loss."""
-        path = home.path / f"{number:08d}{_SUFFIX}"
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        segment = cls(home, path, os.open(path, flags, 0o600))
-        if sync:
-            try:
+    def new(cls, home: Home, number: int, room: int, *, sync: bool = False) -> Segment:
+        """An empty segment of ours, ``room`` bytes large; with ``sync``, its name outlives a power loss."""
+        segment = cls(home, home.path / f"{number:08d}{_SUFFIX}")
+        segment.room = room
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(segment._path, flags, 0o600)
+        try:
+            segment._map_whole(handle)
+            if sync:
                 home.sync()
-            except OSError:
-                segment.delete()
-                raise
+        except OSError:
+            segment.delete()
+            os.close(handle)
+            raise
+        if sync:
+            segment._handle = handle
+        else:
+            os.close(handle)  # the map has its own
         return segment
+
+    def _map_whole(self, handle: int) -> None:
+        _allocate(handle, self.room)
+        status = os.fstat(handle)
+        self._place = status.st_dev, status.st_ino
+        self._map = mmap.mmap(handle, self.room)
+        self._map[: _left.size] = _left.pack(self.at, self.at ^ _ALL_BITS)
 
     @classmethod
     def left(cls, home: Home, path: Path) -> Segment:
         """A segment that a process left behind; what is damaged in it is pending as well."""
         segment = cls(home, path)
+        segment.at = 0
         data = segment._read(_LARGEST)
-        found = scan(data, _EVERYTHING, _EVERYTHING)
-        segment.size = len(data)
-        segment.pending = len(found.records) + found.damaged
-        segment.waiting = sum(len(record[0]) for record in found.records)
+        segment.at = _position(data)
+        segment.pending, segment.size = survey(data, segment.at, segment._forms)
+        segment.room = len(data)
+        segment._give_back()
         return segment
 
-    def append(self, data: bytes, weight: int, *, sync: bool) -> None:
-        """Write one event whole; where that fails, nothing of it is left."""
-        handle = self._handle
-        if handle is None:
-            raise _error(errno.EBADF)
+    def expose(self, form: Form, unit: str, now: float, number: int) -> bool:
+        """Write an exposure; False where there is no room for it."""
+        place = self._numbers.get(form)
+        if place is None:
+            place = self._introduce(form)
+            if place < 0:
+                return False
         try:
-            _write(handle, data, sync=sync)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(handle, self.size)
-            raise
-        self.size += len(data)
+            name = unit.encode()
+        except UnicodeEncodeError:
+            name = unit.encode("utf-8", "surrogatepass")
+        data = frame_exposure(place, number, now, name)
+        at = self.size  # from here on as in append, for every exposure comes this way
+        end = at + len(data)
+        if end > self.room:
+            return False
+        self.size = end
+        self._map[at:end] = data  # type: ignore[index]
         self.pending += 1
-        self.waiting += weight
+        return True
 
-    def fetch(self, max_count: int, max_bytes: int) -> tuple[bytes, bool]:
-        """The bytes of the oldest records that wait, perhaps not enough; whether there are more."""
-        rest = self.size - self.at
-        window = min(rest, max_bytes + _MORE, max_count * _PER_RECORD + _MORE)
-        return self._read(window), window < rest
+    def append(self, data: bytes) -> bool:
+        """Write the frame of an event; False where there is no room for it."""
+        at = self.size
+        end = at + len(data)
+        if end > self.room:
+            return False
+        self.size = end  # first: what comes in between, in a signal handler, must not write to the same place
+        self._map[at:end] = data  # type: ignore[index]
+        self.pending += 1
+        return True
+
+    def _introduce(self, form: Form) -> int:
+        """Write a form and return its number, or -1 where there is no room for it."""
+        number = len(self._forms)
+        if number >= MOST_FORMS or not self.append(frame_form(number, form)):
+            return -1
+        self.pending -= 1
+        self._numbers[form] = number
+        self._forms[number] = form
+        return number
+
+    def sync(self) -> None:
+        """Have what was written outlive a power loss."""
+        if self._handle is not None:
+            _sync(self._handle)
+
+    def fetch(self, end: int, max_count: int, max_bytes: int) -> Scan:
+        """The oldest records that wait before ``end``; the end in the answer is a place in the file."""
+        window = max_bytes
+        while True:
+            most = min(end - self.at, window + _MORE, max_count * _PER_RECORD + _MORE)
+            more = most < end - self.at
+            found = scan(self._read(most), self._forms, max_count, max_bytes, more=more)
+            if found.records or not more:
+                return found._replace(end=self.at + found.end)
+            max_count, window = max_count * 8, window * 8  # a frame, or damage, larger than all that
 
     def _read(self, most: int) -> bytes:
-        if self._handle is not None:
-            return os.pread(self._handle, most, self.at)
-        # Without O_NONBLOCK, somebody's pipe in the place of a file would hold us up for ever.
-        handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        map_ = self._map
+        if map_ is not None:
+            with suppress(ValueError):  # closed in this very moment: the file goes on
+                return map_[self.at : self.at + most]
+        handle = self._open(os.O_RDONLY)
         try:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
@@ -108,37 +180,62 @@ class Segment:
         finally:
             os.close(handle)
 
-    def advance(self, end: int, count: int, weight: int) -> None:
+    def _open(self, flags: int) -> int:
+        # Without O_NONBLOCK, somebody's pipe in the place of a file would hold us up for ever.
+        return os.open(self._path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def advance(self, end: int, count: int) -> None:
         """So many events have left: the next one starts at ``end``."""
         self.at = end
         self.pending -= count
-        self.waiting -= weight
-
-    def empty(self) -> None:
-        """Begin anew: all that was written has left."""
-        if self._handle is not None:
-            os.ftruncate(self._handle, 0)
-        self.at = self.size = self.pending = self.waiting = 0
+        told = _left.pack(end, end ^ _ALL_BITS)
+        if self._map is not None:
+            self._map[: _left.size] = told
+            return
+        with suppress(OSError):  # an heir would send them again: the same ids
+            handle = self._open(os.O_WRONLY)
+            try:
+                os.pwrite(handle, told, 0)
+            finally:
+                os.close(handle)
 
     @property
     def lost(self) -> bool:
         """Whether the file that is written to can't be found by an heir any more."""
         try:
-            return self._handle is None or not os.path.samestat(
-                self._path.stat(follow_symlinks=False), os.fstat(self._handle)
-            )
+            status = self._path.stat(follow_symlinks=False)
         except OSError:
             return True
+        return self._place != (status.st_dev, status.st_ino)
 
     def delete(self) -> None:
         """Remove the file."""
         with suppress(OSError):
             self._path.unlink()
-        self.release()
+        self.forget()
 
     def release(self) -> None:
-        """Write no more; what lies in the file stays."""
+        """Write no more; what lies in the file stays, and its empty rest goes."""
+        if self._map is not None and not self.lost:
+            self._give_back()
+        self.forget()
+
+    def _give_back(self) -> None:
+        """Cut off the empty rest of the file."""
+        with suppress(OSError):
+            handle = self._open(os.O_WRONLY)
+            try:
+                os.ftruncate(handle, self.size)
+                self.room = self.size
+            finally:
+                os.close(handle)
+
+    def forget(self) -> None:
+        """Let go of the file as it is: of a copy, in a child process."""
+        map_, self._map = self._map, None
         handle, self._handle = self._handle, None
+        if map_ is not None:
+            map_.close()
         if handle is not None:
             with suppress(OSError):
                 os.close(handle)
@@ -220,7 +317,7 @@ class Home:
                 os.close(lock)
 
 
-def orphans(root: Path) -> Iterator[Home]:
+def abandoned(root: Path) -> Iterator[Home]:
     """Directories whose owners are gone, each locked by us as soon as it is given out."""
     try:
         _check_ours(root)
@@ -245,11 +342,30 @@ def _orphan(path: Path) -> Home | None:
     return None
 
 
-def _write(handle: int, data: bytes, *, sync: bool) -> None:
-    if os.write(handle, data) != len(data):
-        raise _error(errno.ENOSPC)
-    if sync:
-        _sync(handle)
+def _allocate(handle: int, size: int) -> None:
+    """Take room on the disk, now."""
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except AttributeError:
+        pass  # not on every system
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+    else:
+        return
+    for at in range(0, size, len(_CHUNK)):
+        chunk = _CHUNK[: size - at]
+        if os.write(handle, chunk) != len(chunk):
+            raise _error(errno.ENOSPC)
+
+
+def _position(data: bytes) -> int:
+    """Up to where the records have left, as the file says; from the start on if it is damaged."""
+    if len(data) >= _left.size:
+        at, complement = _left.unpack_from(data)
+        if at ^ complement == _ALL_BITS and _left.size <= at <= len(data):
+            return int(at)
+    return 0
 
 
 def _error(number: int) -> OSError:

@@ -85,7 +85,7 @@ class Sender:
         self._refusals = 0  # events set aside since anything was delivered
         self._mark = 0
         self._hurry_until = -math.inf
-        self._wake_count = self._wake_size = 1
+        self._arm(0, 0)
         self._backoff.succeeded()
 
     # Asked and told by anybody, from any thread.
@@ -94,10 +94,6 @@ class Sender:
     def idle(self) -> bool:
         """Whether nothing is left to send."""
         return not (self._spool.pending or self._ledger.unreported)
-
-    def wants_wake(self) -> bool:
-        """Whether an event that was just appended is a reason to ask ``next`` earlier than it said."""
-        return self._spool.pending >= self._wake_count or self._spool.size >= self._wake_size
 
     def flush(self, seconds: float = 5.0) -> int:
         """Hurry for ``seconds`` s at most, until all that waits now has left; wake the driver after it.
@@ -116,7 +112,7 @@ class Sender:
 
     def next(self, now: float) -> Delivery | float:
         """Return the delivery to make now, or the seconds until one may be due."""
-        self._wake_count = self._wake_size = _NEVER
+        self._arm(_NEVER, _NEVER)
         tend_in = self._spool.tend(now)
         hurry = self._hurries(now)
         rest = self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf)
@@ -161,19 +157,25 @@ class Sender:
 
     def _until_due(self, now: float, *, hurry: bool) -> float:
         """Seconds until a batch is due; sets what is to wake us earlier *before* it looks."""
-        self._wake_count = self._wake_size = 1
+        self._arm(1, 1)
         if self.idle:
             self._since = None
             return math.inf
         if self._since is None:
             self._since = now
-        self._wake_count, self._wake_size = self._limit, self._max_bytes
-        if hurry or self.wants_wake():
+        self._arm(self._limit, self._max_bytes)
+        spool = self._spool
+        if hurry or spool.pending >= self._limit or spool.size >= self._max_bytes:
             return 0.0
         return self._since + self._flush_interval - now
 
+    def _arm(self, count: int, size: int) -> None:
+        """Want to be woken when so many events wait, or so many bytes."""
+        self._spool.wake_at = self._spool.settled + count
+        self._spool.wake_size = size
+
     def _load(self, now: float) -> Delivery | None:
-        self._wake_count = self._wake_size = _NEVER
+        self._arm(_NEVER, _NEVER)
         self._loaded_at = now
         batch = self._spool.peek(self._plan[0] if self._plan else self._limit, self._max_bytes)
         # A batch under suspicion goes without the loss record: it must not confuse the search.

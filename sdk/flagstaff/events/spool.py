@@ -6,7 +6,10 @@ import math
 import threading
 from collections import deque
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from flagstaff.events.model import Form
 
 __all__ = ["Batch", "MemorySpool", "Record", "Spool"]
 
@@ -27,9 +30,17 @@ class Spool(Protocol):
 
     Every method may be called from any thread, and none waits for the network. ``fault`` is a sentence about
     what is wrong with it now, or None.
+
+    ``appended`` counts the events that were ever kept, ``settled`` those of them that have left, one way or
+    the other. Once ``appended`` has come to ``wake_at``, or ``size`` to ``wake_size``, whoever sends wants to
+    know.
     """
 
     fault: str | None
+    appended: int
+    settled: int
+    wake_at: int
+    wake_size: int
 
     @property
     def pending(self) -> int:
@@ -37,18 +48,13 @@ class Spool(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes wait."""
+        """How many bytes wait, as they are kept."""
 
-    @property
-    def appended(self) -> int:
-        """How many events were ever kept."""
-
-    @property
-    def settled(self) -> int:
-        """How many of those have left, one way or the other."""
+    def expose(self, form: Form, unit: str, now: float, number: int) -> bool:
+        """Keep an exposure, of which the form is to make an event; False when there is no room for it."""
 
     def append(self, record: bytes, flag: str, variant: str) -> bool:
-        """Keep an event; False when there is no room for it."""
+        """Keep an encoded event; False when there is no room for it."""
 
     def peek(self, max_count: int, max_bytes: int) -> Batch | None:
         """Return the oldest events within both bounds, but at least one; None when there are none."""
@@ -72,6 +78,35 @@ class Spool(Protocol):
         """Become a child process's own: what waits here now is the parent's to deliver."""
 
 
+class _Exposure(NamedTuple):
+    """An exposure that is not encoded yet; ``weight`` is about the bytes that it will take."""
+
+    weight: int
+    form: Form
+    unit: str
+    now: float
+    number: int
+
+    def record(self) -> Record:
+        form = self.form
+        return form.render(self.unit, self.now, self.number), form.flag, form.variant
+
+
+class _Event(NamedTuple):
+    """An event that is encoded, and what it weighs."""
+
+    weight: int
+    event: bytes
+    flag: str
+    variant: str
+
+    def record(self) -> Record:
+        return self.event, self.flag, self.variant
+
+
+_Kept: TypeAlias = _Exposure | _Event
+
+
 class MemorySpool:
     """Keeps up to ``max_events`` events of ``max_bytes`` in all, in memory: they die with the process."""
 
@@ -85,59 +120,59 @@ class MemorySpool:
 
     def forked(self) -> None:
         """Become a child process's own: empty, with a lock that nobody holds."""
-        self._records: deque[Record] = deque()
-        self._size = 0
-        self._settled = 0
+        self._kept: deque[_Kept] = deque()
+        self.size: int = 0
+        self.appended: int = 0
+        self.settled: int = 0
+        self.wake_at: int = 0
+        self.wake_size: int = 0
         # Re-entrant: a finaliser or a signal handler may track an event in the middle of this one.
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._kept)
 
     @property
     def pending(self) -> int:
-        return len(self._records)
+        return len(self._kept)
 
-    @property
-    def size(self) -> int:
-        return self._size
-
-    @property
-    def appended(self) -> int:
-        with self._lock:
-            return self._settled + len(self._records)
-
-    @property
-    def settled(self) -> int:
-        return self._settled
+    def expose(self, form: Form, unit: str, now: float, number: int) -> bool:
+        return self._keep(_Exposure(form.weight + 2 * len(unit), form, unit, now, number))
 
     def append(self, record: bytes, flag: str, variant: str) -> bool:
+        return self._keep(_Event(len(record), record, flag, variant))
+
+    def _keep(self, event: _Kept) -> bool:
         with self._lock:
-            size = self._size + len(record)
-            if self._closed or size > self._max_bytes or len(self._records) >= self._max_events:
+            size = self.size + event.weight
+            if self._closed or size > self._max_bytes or len(self._kept) >= self._max_events:
                 return False
-            self._size = size
-            self._records.append((record, flag, variant))
+            self.size = size
+            self.appended += 1
+            self._kept.append(event)
         return True
 
     def peek(self, max_count: int, max_bytes: int) -> Batch | None:
         with self._lock:
-            oldest = tuple(islice(self._records, max_count))
-            position = self._settled
+            oldest = tuple(islice(self._kept, max_count))
+            position = self.settled
+        records: list[Record] = []
         size = 0
-        for count, record in enumerate(oldest):
+        for event in oldest:
+            record = event.record()
             size += len(record[0])
-            if size > max_bytes and count > 0:
-                return Batch(position, oldest[:count])
-        return Batch(position, oldest) if oldest else None
+            if size > max_bytes and records:
+                break
+            records.append(record)
+        return Batch(position, tuple(records)) if records else None
 
     def acknowledge(self, batch: Batch) -> int:
         with self._lock:
-            if batch.position != self._settled or len(batch.records) > len(self._records):
+            if batch.position != self.settled or len(batch.records) > len(self._kept):
                 return 0  # taken before a fork or a close: not ours any more
             for _ in batch.records:
-                self._size -= len(self._records.popleft()[0])
-            self._settled += len(batch.records)
+                self.size -= self._kept.popleft().weight
+            self.settled += len(batch.records)
         return len(batch.records)
 
     def set_aside(self, batch: Batch, reason: str) -> int:
@@ -150,8 +185,8 @@ class MemorySpool:
     def close(self) -> tuple[Record, ...]:
         with self._lock:
             self._closed = True
-            lost = tuple(self._records)
-            self._records.clear()
-            self._size = 0
-            self._settled += len(lost)
+            lost = tuple(event.record() for event in self._kept)
+            self._kept.clear()
+            self.size = 0
+            self.settled += len(lost)
         return lost

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from flagstaff.events.segments import Segment, orphans
+from flagstaff.events.segments import Segment, abandoned
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from flagstaff.events.segments import Home
 
-__all__ = ["Legacy"]
+__all__ = ["Inheritance"]
 
 _MOST_HOMES = 64  # directories held at once, for each takes a descriptor
 
 
-class Legacy:
+class Inheritance:
     """The directories of dead processes below ``root`` that are ours now.
 
     ``size`` is the bytes that are still to be taken over.
@@ -38,7 +38,7 @@ class Legacy:
 
     def look(self) -> None:
         """Look anew for what has no owner."""
-        self._found = orphans(self._root)
+        self._found = abandoned(self._root)
 
     def inherit(self, room: int) -> None:
         """Lock what was found, as long as all that is held has less than ``room`` bytes."""
