@@ -293,7 +293,7 @@ def unhindered(scale: Scale) -> Row:
             f"{count:,} calls",
             f"p99.9 {p999:,.0f} µs, {stage.lost} lost",
             f"{hung} posts hung",
-            hung > 0 and p999 <= 200 and not stage.lost,
+            hung > 0 and p999 < 20_000 and not stage.lost,
             {"p50_us": taken[count // 2] / 1000, "p999_us": p999},
         )
 
