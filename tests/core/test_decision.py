@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from copy import copy, deepcopy
 from typing import Any
 
 import pytest
@@ -55,6 +58,18 @@ def test_a_copy_differs_in_what_was_asked_for() -> None:
 def test_without_its_experiment_a_decision_is_no_exposure() -> None:
     made = decision(experiment="wording", exposed=EXPOSED)
     assert made.replace(experiment=None)._exposed is None
+
+
+@pytest.mark.parametrize("again", [lambda made: pickle.loads(pickle.dumps(made)), copy, deepcopy])
+def test_a_copy_and_a_pickle_are_plain_data(again: Callable[[Decision], Decision]) -> None:
+    made = decision(experiment="wording", exposed=EXPOSED, metadata={"owner": "payments"}, defers=True)
+    found = again(made)
+    assert found == made
+    assert (found.metadata, found.reason, found._exposed, found._defers) == (
+        {"owner": "payments"}, Reason.SPLIT, None, True,
+    )  # fmt: skip
+    with pytest.raises(TypeError):
+        found.metadata["x"] = 1  # type: ignore[index]
 
 
 def test_decisions_are_equal_if_they_say_the_same() -> None:

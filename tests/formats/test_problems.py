@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any, TypeAlias
 
@@ -546,3 +547,35 @@ def test_only_so_much_time_goes_into_guessing_what_was_meant() -> None:
     found = problems({"version": 1, "segments": names, "flags": {"f": {"rules": wanted}}})
     guessed = ["did you mean" in line for line in found]
     assert guessed == [True] * 19 + [False] * 281
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        {"rules": [1] * 100_000},
+        {"rules": [{"when": {"all": [1] * 60_000}}]},
+        {"pins": {str(number): number for number in range(60_000)}},
+    ],
+)
+def test_a_part_of_very_many_pieces_is_refused_as_a_whole(flag: Any, strict: bool) -> None:
+    data = json.dumps({"version": 1, "flags": {"f": flag, "g": {}}}).encode()
+    problem = "flags.f: has more than 50,000 fields and items"
+    if strict:
+        assert problems(data) == [problem]
+    else:
+        loaded = load(data, strict=False)
+        assert (loaded.rules.malformed, list(loaded.rules.flags)) == ({"f": problem}, ["g"])
+
+
+def test_a_long_list_of_values_is_no_fault() -> None:
+    customers = [f"customer-{number}" for number in range(100_000)]
+    assert problems({"version": 1, "segments": {"s": leaf("in", customers)}}) == []
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_document_with_very_many_broken_parts_is_refused(strict: bool) -> None:
+    flags = {f"flag-{number}": number for number in range(10_001)}
+    with pytest.raises(RulesError) as caught:
+        load({"version": 1, "flags": flags}, strict=strict)
+    assert len(caught.value.problems) <= 1_000

@@ -149,6 +149,11 @@ class Decision:
         exposed = None if fields["experiment"] is None else self._exposed
         return Decision(fields.pop("flag"), exposed=exposed, defers=self._defers, **fields)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are plain data: no exposure comes of them."""
+        fields = {name: getattr(self, name) for name in _PUBLIC}
+        return _restored, (fields | {"metadata": dict(self.metadata)}, self._defers)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Decision can't be changed: {name}")
 
@@ -169,6 +174,11 @@ class Decision:
         return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # values may be lists
+
+
+def _restored(fields: dict[str, Any], defers: bool) -> Decision:
+    metadata = MappingProxyType(fields.pop("metadata"))
+    return Decision(fields.pop("flag"), metadata=metadata, defers=defers, **fields)
 
 
 _PUBLIC = tuple(name for name in Decision.__slots__ if not name.startswith("_"))

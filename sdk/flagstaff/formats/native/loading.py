@@ -26,7 +26,7 @@ from .graph import taken_along
 from .index import Index
 from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
 from .reading import decoded, plain, read
-from .shape import faults_of, keys_of, problem_of
+from .shape import MAX_PIECES, excess, faults_of, keys_of, problem_of
 from .store import Flags, Segments, Store
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ _ROUNDS = 8
 
 _WARNINGS = 1_000
 """How many warnings are kept."""
+
+_BEARABLE = 10_000
+"""How many parts may be broken, or how many faults a strict reader tells."""
 
 _BREATH = 0.001  # seconds of work between two breaths
 
@@ -173,7 +176,8 @@ class _Reader:
         if self._breathe is not None and perf_counter() > self._breath:
             self._breathe()
             self._breath = perf_counter() + _BREATH
-        faults = faults_of({"version": 1, section: {name: value}})
+        big = text is None or len(text) > 2 * MAX_PIECES
+        faults = (big and excess(section, name, value)) or faults_of({"version": 1, section: {name: value}})
         if faults:
             self._take_faulty(raw, faults)
         else:
@@ -197,6 +201,7 @@ class _Reader:
     def _take_faulty(self, raw: Raw, faults: list[ErrorDetails]) -> None:
         if self._strict:
             self._problems += [problem_of(item) for item in faults]
+            self._bear(len(self._problems))
             return
         section, name, value, text = raw
         part, warnings = Part(section, name), list[Problem]()
@@ -221,6 +226,7 @@ class _Reader:
     def _give_up(self, part: Part, value: Any, why: str) -> None:
         """Leave out a part that nothing can be made of."""
         self._store.unreadable[part] = why
+        self._bear(len(self._store.unreadable))
         self._fresh[part] = False
         if self._before is not None:
             self._index.forget(part)
@@ -228,6 +234,12 @@ class _Reader:
             held = value.get("experiments") if isinstance(value, dict) else None
             for experiment in held if isinstance(held, list) else []:
                 self._store.unheld[Part("experiments", str(experiment))] = why
+
+    def _bear(self, broken: int) -> None:
+        """RulesError where so much is broken that nobody would read on."""
+        if broken > _BEARABLE:
+            told = [problem for found in self._store.warnings.values() for problem in found]
+            raise RulesError([*self._problems, *told][:_WARNINGS], self._source)
 
     # -- what it comes to ----------------------------------------------------------------------------------
 

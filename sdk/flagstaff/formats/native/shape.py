@@ -7,9 +7,11 @@ wrong with one part takes no memory for the others.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from flagstaff.errors import Problem
 from flagstaff.formats.suggest import did_you_mean
@@ -39,10 +41,10 @@ from .document import (
     marked,
 )
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+__all__ = ["MAX_PIECES", "excess", "faults_of", "keys_of", "problem_of", "schema"]
 
-__all__ = ["faults_of", "keys_of", "problem_of", "schema"]
+MAX_PIECES = 50_000
+"""How many fields and items a part may have, values aside."""
 
 _ADAPTER: TypeAdapter[Document] = TypeAdapter(Document)
 _validate = _ADAPTER.validator.validate_python
@@ -51,6 +53,24 @@ _validate = _ADAPTER.validator.validate_python
 def schema() -> dict[str, Any]:
     """The JSON Schema of a document."""
     return _ADAPTER.json_schema()
+
+
+def excess(section: str, name: str, value: Any) -> list[ErrorDetails]:
+    """What is wrong with a part of so many pieces that telling what is wrong with each would take gigabytes.
+
+    Values don't count: they are looked at as a whole, and a list of a hundred thousand customers is no fault.
+    """
+    pieces, work = 0, [value]
+    while work and pieces <= MAX_PIECES:
+        match work.pop():
+            case dict() as found:
+                pieces += len(found)
+                work += [item for key, item in found.items() if key != "value"]
+            case list() as found:
+                pieces += len(found)
+                work += found
+    message = f"has more than {MAX_PIECES:,} fields and items"
+    return [ErrorDetails(type="excess", loc=(section, name), msg=message, input=None)] * (pieces > MAX_PIECES)
 
 
 def faults_of(document: dict[str, Any]) -> list[ErrorDetails]:
@@ -92,7 +112,7 @@ def problem_of(item: ErrorDetails) -> Problem:
 def _message(item: ErrorDetails, keys: list[str | int]) -> str:
     kind, message = item["type"], item["msg"]
     if kind == "extra_forbidden":
-        return f"no such field{did_you_mean(str(keys[-1]), _fields(item['loc']))}"
+        return f"no such field{_hint(str(keys[-1]), _fields(item['loc']))}"
     if kind == "missing":
         return "is missing"
     if kind == "string_pattern_mismatch":
@@ -133,8 +153,11 @@ _FORMS: dict[tuple[str, ...], type] = {
 }
 
 
-def _fields(loc: tuple[int | str, ...]) -> list[str]:
+_hint = lru_cache(1024)(did_you_mean)  # a newer server may send the same new field in every flag
+
+
+def _fields(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """The names that could have stood where an unknown one does."""
     place = tuple("*" if isinstance(key, int) or index == 1 else key for index, key in enumerate(loc[:-1]))
     model = _FORMS.get(place[-1:]) or _FORMS.get(place[-2:]) or _PLACES.get(place)
-    return list(model.__annotations__) if model else []
+    return tuple(model.__annotations__) if model else ()
