@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from flagstaff.runtime.notice import warn
 from flagstaff.shell import Shell
 
 TYPE_CHECKING = False
@@ -92,8 +93,6 @@ class AsyncClient(Shell):
         What could not be delivered waits on disk for the next process, or, with the durability "memory", is
         counted in ``stats()`` under ``shutdown``. Closing twice does nothing.
         """
-        import asyncio
-
         if self._closed:
             return
         self._closed = True
@@ -101,10 +100,21 @@ class AsyncClient(Shell):
         await self._deliver(timeout)
         for driver in self._drivers:
             await driver.stop(max(0.0, deadline - self._clock.monotonic()))
-        await asyncio.to_thread(self._let_go)
+        await self._release()
         if self._outlet is not None:
             self._outlet.close()
         await self._http.close()
+
+    async def _release(self) -> None:
+        import asyncio
+
+        if not hasattr(self._source, "aclose"):
+            await asyncio.to_thread(self._let_go)
+            return
+        try:
+            await self._source.aclose()
+        except Exception as error:  # noqa: BLE001 - a source may be the host's; closing must go on
+            warn("client", "closing the source raised %s", type(error).__name__)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import partial
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from flagstaff.runtime.clock import Clock
     from flagstaff.settings import Secret
     from flagstaff.sources import Source
+    from flagstaff.sources.http import HttpSource
     from flagstaff.sources.store import RulesStore
+    from flagstaff.sources.stream import StreamSource
 
 __all__ = ["Plan", "document_source", "file_source"]
 
@@ -50,6 +53,7 @@ class Plan:
         override_secret: str | Secret | Sequence[str | Secret] | None,
         override_audience: str | None,
         max_stale: float | None,
+        stream: bool | None,
         format: str,  # noqa: A002
         clock: Clock | None,
         http: Http | AsyncHttp,
@@ -67,6 +71,7 @@ class Plan:
             override_secret=override_secret,
             override_audience=override_audience,
             max_stale=max_stale,
+            stream=stream,
         )
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
@@ -89,7 +94,22 @@ class Plan:
             clock=self.clock,
             interval=self.settings.poll_interval,
         )
-        return LastKnownGood(polling, self._store(url, format), format=format, clock=self.clock)
+        source = self._streaming(polling, url) if self._can_stream(url, format) else polling
+        return LastKnownGood(source, self._store(url, format), format=format, clock=self.clock)
+
+    def _can_stream(self, url: str, format: str) -> bool:  # noqa: A002
+        """Whether there may be a stream: other dialects, and a document's own address, have none."""
+        return self.settings.stream and format in ("native", "auto") and not url.endswith(".json")
+
+    def _streaming(self, polling: HttpSource, url: str) -> StreamSource:
+        from flagstaff.sources.stream import StreamSource
+
+        settings = self.settings
+        # In time for another poll before rules count as too old.
+        silence = math.inf if settings.max_stale is None else settings.max_stale * 0.75
+        return StreamSource(
+            polling, url, http=self.http, clock=self.clock, interval=settings.poll_interval, silence=silence
+        )
 
     def _check_max_stale(self) -> None:
         settings = self.settings

@@ -16,6 +16,7 @@ __all__ = ["Secret", "Settings", "base_url"]
 SCHEMES = ("http", "https")
 DURABILITIES = ("memory", "process", "disk")
 
+_SWITCHES = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 _DAY = 86_400  # seconds
 _YEAR = 365 * _DAY
 _QUOTA = 64 * 1024 * 1024  # bytes
@@ -59,6 +60,8 @@ class Settings:
         The SDK key, sent as ``Authorization: Bearer``. ``FLAGSTAFF_KEY``.
     ``poll_interval``
         Seconds between two looks at the rules: 30 for a server, 1 for a file. ``FLAGSTAFF_POLL_INTERVAL``.
+    ``stream``
+        Whether a server is asked to tell of changes, True. ``FLAGSTAFF_STREAM``.
     ``max_stale``
         Seconds after which rules that nobody confirmed make decisions STALE; None for never.
         ``FLAGSTAFF_MAX_STALE``.
@@ -89,6 +92,7 @@ class Settings:
         "override_secrets",
         "poll_interval",
         "spool_quota",
+        "stream",
     )
 
     def __init__(
@@ -104,6 +108,7 @@ class Settings:
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
         max_stale: float | None = None,
+        stream: bool | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -113,6 +118,7 @@ class Settings:
         )
         self.flush_interval: float = self._seconds("flush_interval", flush_interval, 5.0, least=0.01)
         self.max_stale: float | None = self._seconds("max_stale", max_stale, None, least=1.0, most=_YEAR)
+        self.stream: bool = self._switch("stream", stream, default=True)
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
         self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
@@ -149,6 +155,16 @@ class Settings:
                 setting, f"must be a number of seconds from {least:g} to {most:.0f}, not {value!r}"
             )
         return float(value)
+
+    def _switch(self, name: str, given: Any, *, default: bool) -> bool:
+        setting, value = name, given
+        if given is None:
+            setting = f"FLAGSTAFF_{name.upper()}"
+            text = self.environ.get(setting)
+            value = _SWITCHES.get(text.lower(), text) if text else default
+        if not isinstance(value, bool):
+            raise ConfigError(setting, f"must be true or false, not {value!r}")
+        return value
 
     def _durability(self, given: Any) -> str | None:
         setting, value = "durability", given

@@ -55,6 +55,7 @@ class Shell(Flags):
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
         max_stale: float | None = None,
+        stream: bool | None = None,
         format: str = "native",  # noqa: A002 - what everybody calls it
         http_client: Any = None,
         clock: Clock | None = None,
@@ -73,6 +74,9 @@ class Shell(Flags):
         ``poll_interval``
             Seconds between two looks at the rules: 30 for a server, 1 for a file.
             ``FLAGSTAFF_POLL_INTERVAL``.
+        ``stream``
+            Whether to be told of changes by a stream (``/v1/stream``), and to poll only where there is none;
+            True. ``FLAGSTAFF_STREAM``.
         ``max_stale``
             Seconds after which rules that could not be confirmed any more are too old: decisions stay what
             they are and get the reason STALE. Left out, never. ``FLAGSTAFF_MAX_STALE``.
@@ -114,6 +118,7 @@ class Shell(Flags):
             override_secret=override_secret,
             override_audience=override_audience,
             max_stale=max_stale,
+            stream=stream,
             format=format,
             clock=clock,
             http=self._open(http_client),

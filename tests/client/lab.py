@@ -249,18 +249,24 @@ def balances(driver: Driver) -> bool:
 class Server:
     """A server of rules and events that does what it is told, request by request.
 
-    ``rules`` answers GETs, ``events`` POSTs; both may be replaced at any time.
+    ``rules`` answers GETs, ``events`` POSTs, ``stream`` who wants one; all may be replaced at any time.
     """
 
     def __init__(self) -> None:
         self.rules: Behaviour = answer(status=404)
         self.events: Behaviour = answer(status=202)
+        self.stream: Behaviour = answer(status=404)
+        self.streams: list[Visit] = []
         self.visits: list[Visit] = []
         self.url = ""
 
     def __call__(self, visit: Visit) -> None:
-        self.visits.append(visit)
-        behaviour = self.rules if visit.head.startswith("GET") else self.events
+        if visit.path.endswith("/v1/stream"):
+            self.streams.append(visit)
+            behaviour = self.stream
+        else:
+            self.visits.append(visit)
+            behaviour = self.rules if visit.head.startswith("GET") else self.events
         behaviour(visit)
         if behaviour is hang or getattr(behaviour, "closes", False):
             raise ConnectionError("hang up")
@@ -294,7 +300,9 @@ def scripted() -> Iterator[Server]:
 
 def stack(url: str, interval: str) -> str:
     """How a client describes the rules of a server, with the directory of the test's own."""
-    return f"poll({url}, {interval} s) -> last-known-good({os.environ['FLAGSTAFF_DIR']}/rules)"
+    return (
+        f"stream({url}) -> poll({url}, {interval} s) -> last-known-good({os.environ['FLAGSTAFF_DIR']}/rules)"
+    )
 
 
 # -- processes -----------------------------------------------------------------------------------------

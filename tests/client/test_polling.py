@@ -296,6 +296,36 @@ def test_retries_are_spread_ever_wider_up_to_a_minute(poller: Poller, server: Se
     assert poller.poll() == 0.0  # full jitter: a herd that was cut off does not come back as one
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_what_lasts_is_asked_for_again_every_five_minutes_at_the_rarest(
+    poller: Poller, server: Server, status: int
+) -> None:
+    server.rules = answer(status=status)
+    poller.dice = 0.999
+    waits = []
+    begun = poller.now
+    while poller.now < begun + 3600.0:
+        waits.append(poller.poll())
+        poller.skip(waits[-1])
+
+    assert waits[:4] == pytest.approx([2.0, 4.0, 8.0, 16.0], rel=0.01)
+    assert waits[-1] == pytest.approx(300.0, rel=0.01)
+    assert len(waits) < 22
+    server.rules = tagged(numbered(5), '"5"')
+    poller.poll()
+    assert poller.published == [5]
+
+
+def test_a_name_that_does_not_resolve_lasts() -> None:
+    poller = Poller("http://nowhere.invalid", 30.0)
+    poller.dice = 0.999
+
+    poller.skip(poller.poll())
+
+    assert poller.poll() == pytest.approx(4.0, rel=0.01)
+    poller.close()
+
+
 def test_a_long_interval_bounds_the_retries_too(server: Server) -> None:
     server.rules = answer(status=500)
     poller = Poller(server.url, 600.0)

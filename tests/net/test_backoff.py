@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.net.backoff import Backoff, retry_after
+from flagstaff.net.backoff import Backoff, is_lasting, retry_after
 
 NOW = 1_795_348_800.0
 
@@ -29,6 +29,27 @@ def test_the_ceiling_doubles_up_to_the_cap() -> None:
     backoff = Backoff(1.0, 10.0, Fixed(1.0))
 
     assert [backoff.failed(0.0) for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+def test_what_lasts_is_tried_ever_more_rarely_up_to_five_minutes() -> None:
+    latest, earliest = Backoff(1.0, 10.0, Fixed(1.0)), Backoff(1.0, 10.0, Fixed(0.0))
+
+    assert [latest.failed(0.0, lasting=True) for _ in range(9)] == [2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert [earliest.failed(0.0, lasting=True) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 128, 150]
+    assert latest.failed(0.0, 3600.0, lasting=True) == 3900.0
+    assert latest.failed(0.0) == 10.0
+
+
+@pytest.mark.parametrize("failure", [401, 403, 404, 410, "tls", "dns"])
+def test_what_time_alone_does_not_mend_lasts(failure: int | str) -> None:
+    assert is_lasting(failure)
+
+
+@pytest.mark.parametrize(
+    "failure", [200, 304, 408, 425, 429, 500, 502, 503, 504, "timeout", "connect", "network"]
+)
+def test_what_comes_and_goes_does_not(failure: int | str) -> None:
+    assert not is_lasting(failure)
 
 
 def test_the_jitter_is_full() -> None:

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
         def random(self) -> float: ...
 
 
-__all__ = ["Backoff", "retry_after"]
+__all__ = ["Backoff", "is_lasting", "retry_after"]
+
+# What won't heal by itself in seconds: a key that is refused, an address that holds nothing, no such method.
+_LASTING = frozenset({400, 401, 402, 403, 404, 405, 406, 410, 414, 421, 431, 451, 501, 505})
+_LASTING_KINDS = frozenset({"dns", "tls", "redirect"})
+_LASTING_BASE = 2.0  # seconds
+_LASTING_CAP = 300.0  # seconds
 
 _CAP = 3600.0  # seconds; a server may ask for an hour of rest, not for ever
 
@@ -22,6 +28,10 @@ class Backoff:
     The n-th delay in a row is uniform in [0, min(``cap``, ``base`` * 2**n)) seconds, on top of what
     the server asked for: a herd that was told "in 5 s" must not come back as one. ``rng`` is anything
     with ``random()``; the default is seeded anew in every process. ``now`` is monotonic seconds.
+
+    Nothing is final. A failure that is ``lasting`` is followed by a longer delay, uniform in the upper half
+    of [0, min(300, 2 * 2**n)) seconds: whoever mends it has five minutes to wait at most, and whoever can't
+    is not pestered.
     """
 
     def __init__(self, base: float, cap: float, rng: Rng | None = None) -> None:
@@ -34,11 +44,13 @@ class Backoff:
         self._rng = rng
         self.succeeded()
 
-    def failed(self, now: float, retry_after: float | None = None) -> float:
+    def failed(self, now: float, retry_after: float | None = None, *, lasting: bool = False) -> float:
         """Count a failure; return the seconds to wait, at least ``retry_after``."""
-        ceiling = min(self._cap, self._base * 2.0 ** min(self.failures, 60))
+        base, cap = (_LASTING_BASE, _LASTING_CAP) if lasting else (self._base, self._cap)
+        ceiling = min(cap, base * 2.0 ** min(self.failures, 60))
         floor = retry_after or 0.0
-        delay = floor + self._rng.random() * ceiling
+        share = self._rng.random()
+        delay = floor + ceiling * ((1.0 + share) / 2.0 if lasting else share)
         self.failures += 1
         self._began = now
         self._floor = now + floor
@@ -56,6 +68,11 @@ class Backoff:
         ``at_most`` seconds after the failure our own part of the wait is over, but not the server's.
         """
         return max(0.0, self._floor - now, min(self._until, self._began + at_most) - now)
+
+
+def is_lasting(failure: int | str) -> bool:
+    """Whether an HTTP status, or the ``kind`` of a TransportError, is one that time alone won't mend."""
+    return failure in _LASTING or failure in _LASTING_KINDS
 
 
 def retry_after(headers: Mapping[str, str], wall_now: float) -> float | None:

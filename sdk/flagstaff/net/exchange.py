@@ -7,7 +7,7 @@ from flagstaff.net.message import Response, TransportError, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, Self
 
     from flagstaff.net.message import Request
@@ -27,6 +27,8 @@ _KINDS = {
     "NetworkError": "network",
     "OSError": "network",
 }
+# What a connection that could not be made comes from, where that says more.
+_DEEP_KINDS = {"gaierror": "dns", "SSLCertVerificationError": "tls"}
 
 
 class Patience(float):
@@ -51,18 +53,29 @@ class Patience(float):
         """Seconds until the end, never less than an instant."""
         return max(_SHORTEST, self._end - self._monotonic())
 
+    def renew(self, seconds: float) -> None:
+        """Begin again with so many seconds."""
+        self._end = self._monotonic() + seconds
+
 
 class Exchange:
     """The course of one request: what to send next, and what to make of what comes back."""
 
-    def __init__(self, request: Request, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, request: Request, monotonic: Callable[[], float], patience: Patience | None = None
+    ) -> None:
+        """Without a ``patience`` of the caller's the whole exchange has the request's timeout.
+
+        With one, the time until the body begins has; the answer is then read as it comes.
+        """
         self.host: str = host_of(request.url)
         self._request = request
         self._url = request.url
         self._hops = 0
         # Nothing else may come back: it is all that `Body` can bound.
         own = {name: value for name, value in request.headers.items() if name.lower() != "accept-encoding"}
-        self._headers = {**own, "Accept-Encoding": "gzip"}
+        self._headers = {**own, "Accept-Encoding": "gzip" if patience is None else "identity"}
+        self._patience = patience
         self._monotonic = monotonic
         self._end = monotonic() + request.timeout
 
@@ -75,7 +88,7 @@ class Exchange:
             "url": self._url,
             "headers": self._headers,
             "content": request.body,
-            "timeout": Patience(self.left(), self._monotonic),
+            "timeout": self._patience or Patience(self.left(), self._monotonic),
             "follow_redirects": False,
         }
 
@@ -92,10 +105,7 @@ class Exchange:
 
     def opened(self, answer: Any) -> Body | None:
         """Return where the body of a client's answer goes, or None when there is another hop to make."""
-        if answer.status_code in _REDIRECTS:
-            self._hops += 1
-            location = answer.headers.get("location")
-            self._url = redirected(self._request.method, self._url, location, self._hops)
+        if self.follows(answer):
             return None
         if not answer.is_stream_consumed:
             return Body(self.host, answer.headers.get("content-encoding", ""), self._request.max_bytes)
@@ -103,18 +113,33 @@ class Exchange:
         body.feed(answer.content)
         return body
 
+    def follows(self, answer: Any) -> bool:
+        """Whether there is another hop to make; TransportError where a redirect may not be followed."""
+        if answer.status_code not in _REDIRECTS:
+            return False
+        self._hops += 1
+        location = answer.headers.get("location")
+        self._url = redirected(self._request.method, self._url, location, self._hops)
+        return True
+
     def closed(self, answer: Any, body: Body) -> Response:
         """Return the complete answer."""
         self.check()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Response(answer.status_code, headers, body.finish())
 
+    def broken_off(self, error: Exception, seconds: float) -> TransportError:
+        """Say what ended a body that is read as it comes."""
+        failure = self.failed(error)
+        if failure.kind == "timeout":
+            return TransportError("timeout", f"{self.host}: silent for {seconds:g} s")
+        return failure
+
     def failed(self, error: Exception) -> TransportError:
         """Say what a client's own exception means, without its text: that may hold the whole URL."""
         if isinstance(error, TransportError):
             return error
-        names = [kind.__name__ for kind in type(error).__mro__]
-        kind = next((kind for name, kind in _KINDS.items() if name in names), "failed")
+        kind = _kind(error)
         if kind == "timeout":
             return self.overdue()
         return TransportError(kind, f"{self.host}: {_cause(error)}")
@@ -149,14 +174,27 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
+def _kind(error: Exception) -> str:
+    names = [kind.__name__ for kind in type(error).__mro__]
+    kind = next((kind for name, kind in _KINDS.items() if name in names), "failed")
+    causes = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
+    return next((deep for name, deep in _DEEP_KINDS.items() if name in causes), kind)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from; chains are short, but a hostile one may be a ring."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            return
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
 def _cause(error: BaseException) -> str:
     """The system's own words for a failure where there are any, else the name of its type."""
-    seen: BaseException | None = error
-    for _ in range(10):  # chains are short; a hostile one may be a ring
-        if seen is None:
-            break
+    for seen in _chain(error):
         words = getattr(seen, "verify_message", None) or (isinstance(seen, OSError) and seen.strerror)
         if words:
             return str(words)
-        seen = seen.__cause__ or seen.__context__
     return type(error).__name__

@@ -6,13 +6,15 @@ import os
 import time
 
 from flagstaff.net import guard
-from flagstaff.net.exchange import Exchange
+from flagstaff.net.exchange import Exchange, Patience
 from flagstaff.net.message import Request, Response, TransportError, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from typing import Any
+
+    from flagstaff.net.stream import AsyncStream, Stream
 
 __all__ = ["AsyncHttp", "Http", "Request", "Response", "TransportError"]
 
@@ -74,6 +76,32 @@ class Http(_Gated):
         except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
             raise exchange.failed(error) from None
 
+    def open(self, request: Request, silence: float) -> Stream:
+        """Return an answer whose body goes on; the request's timeout is for its head alone.
+
+        ``silence`` is the longest time in seconds that it will be waited for more of it.
+        """
+        from flagstaff.net.stream import Stream, open_stream
+
+        patience = Patience(silence, _monotonic)
+        patience.renew(request.timeout)
+        exchange = Exchange(request, _monotonic, patience)
+        try:
+            client = self._client(exchange)
+            while True:
+                context = client.stream(**exchange.arguments())
+                answer = context.__enter__()
+                try:
+                    opened = open_stream(exchange, answer)
+                except BaseException:
+                    context.__exit__(None, None, None)
+                    raise
+                if opened:
+                    return Stream(context, answer, exchange, patience)
+                context.__exit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - as above
+            raise exchange.failed(error) from None
+
     def close(self) -> None:
         """Close the client of our own; later requests are refused."""
         self._closed = True
@@ -126,6 +154,33 @@ class AsyncHttp(_Gated):
         except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
             raise exchange.failed(error) from None
 
+    async def open(self, request: Request, silence: float) -> AsyncStream:
+        """As ``Http.open``."""
+        import asyncio
+
+        exchange = Exchange(request, _monotonic, Patience(silence, _monotonic))
+        try:
+            async with asyncio.timeout(request.timeout):
+                return await self._open(exchange)
+        except Exception as error:  # noqa: BLE001 - as above
+            raise exchange.failed(error) from None
+
+    async def _open(self, exchange: Exchange) -> AsyncStream:
+        from flagstaff.net.stream import AsyncStream, open_stream
+
+        client = self._client(exchange)
+        while True:
+            context = client.stream(**exchange.arguments())
+            answer = await context.__aenter__()
+            try:
+                opened = open_stream(exchange, answer)
+            except BaseException:
+                await context.__aexit__(None, None, None)
+                raise
+            if opened:
+                return AsyncStream(context, answer, exchange)
+            await context.__aexit__(None, None, None)
+
     async def close(self) -> None:
         """Close the client of our own in this loop; later requests are refused."""
         import asyncio
@@ -170,7 +225,9 @@ def _load() -> None:
 
     import httpx  # noqa: F401
 
-    import flagstaff.net.sockets  # noqa: F401
+    import flagstaff.net.sockets
+    import flagstaff.net.sse
+    import flagstaff.net.stream  # noqa: F401
 
 
 def _new_client() -> Any:

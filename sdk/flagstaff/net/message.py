@@ -16,8 +16,8 @@ __all__ = ["Request", "Response", "TransportError", "host_of"]
 class TransportError(FlagstaffError):
     """No usable answer came. ``kind`` is one word; the text names the host and the cause, nothing else.
 
-    Kinds: ``connect``, ``timeout``, ``network``, ``protocol``, ``redirect``, ``too-large``,
-    ``encoding``, ``closed``, ``failed`` (anything else).
+    Kinds: ``connect``, ``dns``, ``tls`` (a certificate that is not trusted), ``timeout``, ``network``,
+    ``protocol``, ``redirect``, ``too-large``, ``encoding``, ``closed``, ``failed`` (anything else).
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -59,6 +59,12 @@ class Driver:
             with _preparing, suppress(Exception):  # the job itself will say what is missing
                 self._machine.prepare()  # type: ignore[attr-defined]
 
+    def _interrupt(self) -> None:
+        """Have a job that waits for others end now."""
+        if hasattr(self._machine, "interrupt"):
+            with suppress(Exception):  # it only shortens a wait
+                self._machine.interrupt()
+
     def _ask(self) -> Any:
         """Return the machine's next job or the seconds to wait."""
         try:

@@ -18,7 +18,9 @@ class Machine(Protocol[Job, Answer]):
     """Work as a sequence of jobs; ``next`` and ``done`` are called by one driver only, never at once.
 
     A machine may have a method ``prepare``, to load what its jobs take: it is called on the driver's thread
-    (a task's driver takes another one) before the first job, and no fork comes in between.
+    (a task's driver takes another one) before the first job, and no fork comes in between. One whose
+    jobs wait for others may have a method ``interrupt``, to have such a wait end at once: it is called when
+    the driver is to stop, by a task's driver in its loop, else from any thread.
     """
 
     def next(self, now: float) -> Job | float:

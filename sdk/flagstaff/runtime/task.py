@@ -82,6 +82,7 @@ class TaskDriver(Driver):
             return True
         if task is asyncio.current_task() or self._loop is not asyncio.get_running_loop():
             return False
+        self._interrupt()
         await asyncio.wait({task}, timeout=timeout)
         if not task.done():
             self._cut_off = True

@@ -72,6 +72,7 @@ class Worker(Driver):
 
         thread = self._thread
         self._stopping = True
+        self._interrupt()
         self.wake()
         if thread is None:
             return True

@@ -19,6 +19,7 @@ from flagstaff.errors import ServeError
 from flagstaff.server import body, problems
 from flagstaff.server.access import Access
 from flagstaff.server.cloudevents import BadEvents, Event, read_batch, read_single
+from flagstaff.server.feed import Feed, Listening
 from flagstaff.server.negotiate import is_known, media_type, prefers_gzip
 from flagstaff.server.problems import Refused
 from flagstaff.server.rules import RulesFile
@@ -36,11 +37,14 @@ _READERS = {
 }
 
 
-def create_app(rules: RulesFile, store: EventStore, key: str | None = None) -> Starlette:
-    """Build the ASGI application: rules to fetch, events to post, health to ask for.
+def create_app(
+    rules: RulesFile, store: EventStore, key: str | None = None, feed: Feed | None = None
+) -> Starlette:
+    """Build the ASGI application: rules to fetch and to be told of, events to post, health to ask for.
 
     With a ``key``, ``/v1`` answers only to ``Authorization: Bearer <key>`` and ``/healthz`` tells
-    everybody else its status alone. The caller refreshes ``rules`` and closes ``store``.
+    everybody else its status alone. The caller refreshes ``rules``, closes ``store`` and, where there is
+    one, tells ``feed`` of new rules.
     """
     access = Access(key)
     routes: list[BaseRoute] = [
@@ -49,6 +53,7 @@ def create_app(rules: RulesFile, store: EventStore, key: str | None = None) -> S
             "/v1",
             routes=[
                 Route("/rules", _Rules(rules, access).get),
+                Route("/stream", Listening(feed or Feed(rules), access).get),
                 Route("/events", _Events(store, access).post, methods=["POST"]),
             ],
         ),

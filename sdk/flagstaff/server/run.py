@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import uvicorn
@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from flagstaff.errors import ServeError
 from flagstaff.server.app import create_app
+from flagstaff.server.feed import Feed
 from flagstaff.server.rules import RulesFile, Served
 from flagstaff.server.store import EventStore
 
@@ -53,23 +54,31 @@ def serve(
     that can't be used, an address in use) or ConfigError before anything is served.
     """
     rules = RulesFile(path, load)
+    feed = Feed(rules)
+    _allow_many_listeners()
     with EventStore(events) as store, _listen(host, port) as listener:
         url = _url(host, listener.getsockname()[1])
-        server = _Server(_config(create_app(rules, store, key)), partial(ready or _say_nothing, url))
+        app = create_app(rules, store, key, feed)
+        server = _Server(_config(app), partial(ready or _say_nothing, url), feed)
         with _signals_stop(server):
-            asyncio.run(_run(server, listener, rules))
+            asyncio.run(_run(server, listener, rules, feed))
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that says when it is up."""
+    """uvicorn's server that says when it is up, and lets those who listen go when it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], feed: Feed) -> None:
         super().__init__(config)
         self._announce = started
+        self._feed = feed
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feed.close()
+        await super().shutdown(sockets)
 
 
 def _config(app: Starlette) -> uvicorn.Config:
@@ -85,18 +94,30 @@ def _config(app: Starlette) -> uvicorn.Config:
     )
 
 
-async def _run(server: uvicorn.Server, listener: socket.socket, rules: RulesFile) -> None:
-    watcher = asyncio.create_task(_watch(rules))
+async def _run(server: uvicorn.Server, listener: socket.socket, rules: RulesFile, feed: Feed) -> None:
+    watcher = asyncio.create_task(_watch(rules, feed))
     try:
         await server.serve(sockets=[listener])
     finally:
         watcher.cancel()
 
 
-async def _watch(rules: RulesFile) -> None:
+async def _watch(rules: RulesFile, feed: Feed) -> None:
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        await asyncio.to_thread(rules.refresh)
+        if await asyncio.to_thread(rules.refresh):
+            feed.announce()
+
+
+def _allow_many_listeners() -> None:
+    """Each holds a connection open: take as many descriptors as this process may have."""
+    try:
+        import resource
+    except ImportError:
+        return  # a system without that limit
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:

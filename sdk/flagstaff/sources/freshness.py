@@ -29,6 +29,8 @@ class Freshness:
         self._old = False
         if hasattr(machine, "prepare"):
             self.prepare: Callable[[], None] = machine.prepare
+        if hasattr(machine, "interrupt"):
+            self.interrupt: Callable[[], None] = machine.interrupt
 
     def next(self, now: float) -> Any:
         left = self._look(now)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
-from flagstaff.net.backoff import Backoff, retry_after
-from flagstaff.net.message import Request, Response, host_of
+from flagstaff.net.backoff import Backoff, is_lasting, retry_after
+from flagstaff.net.message import Request, Response, TransportError, host_of
 from flagstaff.runtime.clock import rest
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "Fetched", "HttpSource", "Received", "origin", "rules_address"]
 
-MAX_BYTES = 64 * 1024 * 1024
-"""The largest document that is read, in bytes once decompressed."""
+MAX_BYTES = 16 * 1024 * 1024
+"""The largest document that is read, in bytes once decompressed: room for 100,000 flags."""
 
+_SHORTEST = 0.2  # seconds between two polls, however often a stream tells of news
 _TIMEOUT = 10.0  # seconds for a whole answer
 _FIRST_RETRY = 1.0  # seconds
 _LONGEST_RETRY = 60.0  # seconds
@@ -32,6 +33,7 @@ _MEANINGS = {
     401: "the key is refused",
     403: "the key may not read these rules",
     404: "there are no rules at this address",
+    410: "there are no rules at this address any more",
     429: "too many requests",
 }
 
@@ -89,7 +91,8 @@ class HttpSource:
         self._rng = rng
         self._backoff = Backoff(_FIRST_RETRY, max(_LONGEST_RETRY, interval), rng)
         self._due = 0.0
-        self._etag: str | None = None
+        self._asked = -_SHORTEST
+        self.etag: str | None = None
         self._current: Loaded | None = None
         self._kept: Loaded | None = None
         self._received: Received | None = None
@@ -104,11 +107,11 @@ class HttpSource:
     def resume(self, loaded: Loaded, etag: str | None) -> None:
         """Begin with what an earlier process had from here: it need not be sent again."""
         self._current = self._kept = loaded
-        self._etag = etag
+        self.etag = etag
 
     def ask_again(self) -> None:
         """Have the whole document sent with the next poll, changed or not."""
-        self._etag = None
+        self.etag = None
 
     def take_received(self) -> Received | None:
         """What the rules that were published last were made of; once."""
@@ -129,12 +132,24 @@ class HttpSource:
     def next(self, now: float) -> Request | float:
         return self._request() if now >= self._due else self._due - now
 
+    def hurry(self, now: float) -> None:
+        """Poll as soon as may be: there is news. A server that just failed gets its rest all the same."""
+        if self.fault is None:
+            self._due = min(self._due, max(now, self._asked + _SHORTEST))
+
+    def stagger(self, now: float) -> None:
+        """Poll at some moment of the coming interval, for a server that may have lost all its streams."""
+        if self.fault is None:
+            self._due = now + self._interval * self._rng.random()
+
+    def credentials(self) -> dict[str, str]:
+        """The headers that say who asks."""
+        return {} if self._key is None else {"Authorization": f"Bearer {self._key.reveal()}"}
+
     def _request(self) -> Request:
-        headers = {"Accept": "application/json"}
-        if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        if self._etag is not None:
-            headers["If-None-Match"] = self._etag
+        headers = {"Accept": "application/json", **self.credentials()}
+        if self.etag is not None:
+            headers["If-None-Match"] = self.etag
         return Request("GET", self._address, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
 
     # -- input and output -----------------------------------------------------------------------------
@@ -167,8 +182,10 @@ class HttpSource:
     # -- what came of it ------------------------------------------------------------------------------
 
     def done(self, job: Request, answer: Fetched | Exception, now: float) -> None:  # noqa: ARG002
+        self._asked = now
         if isinstance(answer, Exception):
-            self._failed(_sentence(answer), now, None)
+            lasting = isinstance(answer, TransportError) and is_lasting(answer.kind)
+            self._failed(_sentence(answer), now, lasting=lasting)
         elif answer.loaded is not None:
             self._arrived(answer.response, answer.loaded, now)
         elif answer.response.status == 304 and self._current is not None:
@@ -177,16 +194,17 @@ class HttpSource:
             status = answer.response.status
             meaning = f": {_MEANINGS[status]}" if status in _MEANINGS else ""
             wait = retry_after(answer.response.headers, self._clock.time())
-            self._failed(f"{host_of(self._address)} answered {status}{meaning}", now, wait)
+            fault = f"{host_of(self._address)} answered {status}{meaning}"
+            self._failed(fault, now, wait, lasting=is_lasting(status))
 
     def _arrived(self, response: Response, loaded: Loaded, now: float) -> None:
         refusal = self._refusal(loaded)
         if refusal is not None:
-            self._failed(refusal, now, None)
+            self._failed(refusal, now)
             return
-        self._etag = _usable_etag(response)
+        self.etag = _usable_etag(response)
         self._current, self._kept = loaded, None
-        self._received = Received(response.body, self._etag)
+        self._received = Received(response.body, self.etag)
         self._succeeded(now)
         self._publish(loaded)
 
@@ -214,9 +232,9 @@ class HttpSource:
         self._backoff.succeeded()
         self._due = now + self._interval * (0.9 + 0.2 * self._rng.random())
 
-    def _failed(self, fault: str, now: float, wait: float | None) -> None:
+    def _failed(self, fault: str, now: float, wait: float | None = None, *, lasting: bool = False) -> None:
         self.fault = fault
-        self._due = now + self._backoff.failed(now, wait)
+        self._due = now + self._backoff.failed(now, wait, lasting=lasting)
 
 
 def _usable_etag(response: Response) -> str | None:

@@ -142,6 +142,10 @@ class LastKnownGood:
         if hasattr(self._machine, "prepare"):
             self._machine.prepare()
 
+    def interrupt(self) -> None:
+        if hasattr(self._machine, "interrupt"):
+            self._machine.interrupt()
+
     def next(self, now: float) -> Any:
         if self._unread:
             return _READ
@@ -209,6 +213,19 @@ class LastKnownGood:
 
     def close(self) -> None:
         """Keep what has not been kept yet."""
+        if hasattr(self._source, "close"):
+            self._source.close()
+        self._keep()
+
+    async def aclose(self) -> None:
+        """The same, awaiting."""
+        import asyncio
+
+        if hasattr(self._source, "aclose"):
+            await self._source.aclose()
+        await asyncio.to_thread(self._keep)
+
+    def _keep(self) -> None:
         kept, now = self._unsaved, self._clock.monotonic()
         if kept is not None and now >= self._due:
             try:

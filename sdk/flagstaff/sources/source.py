@@ -21,9 +21,9 @@ __all__ = ["Publish", "Source"]
 class Source(Protocol):
     """A place that rules come from.
 
-    One that holds on to something may have a method ``close``, which is called when its client is closed and
-    nothing drives its machine any more; and one that has more to say about itself, ``notes``: sentences about
-    what is wrong and yet leaves the rules current.
+    One that holds on to something may have a method ``close`` (and ``aclose``, for ``AsyncClient``), which is
+    called when its client is closed and nothing drives its machine any more; and one that has more to say
+    about itself, ``notes``: sentences about what is wrong and yet leaves the rules current.
     """
 
     @property
