@@ -2,7 +2,7 @@
 # The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-quick bench-check clean
+.PHONY: help demo test lint bench bench-quick bench-check bench-formats fuzz clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -77,6 +77,11 @@ STEADY = $(firstword $(INSTALLED))
 PEERS = $(shell sed 's/:.*//' tests/bench/peers.txt)
 peers = $(1:%=.venv/bench-%/ready)
 
+# Each vendor's own SDK has an environment with flagstaff in it; those that ARGS names, else all of them.
+ORACLES = $(shell sed 's/:.*//' tests/fuzz/oracles.txt)
+SPOKEN = $(or $(filter $(ORACLES),$(ARGS)),$(ORACLES))
+oracles = $(1:%=.venv/fuzz-%/ready)
+
 bench: $(call peers,$(PEERS)) .venv/$(STEADY)/ready ## Compare the speed with other SDKs' and write it to sdk/docs/bench
 	.venv/$(STEADY)/bin/python -m tests.bench.run --out sdk/docs/bench $(ARGS)
 
@@ -85,6 +90,14 @@ bench-quick: $(call peers,flagstaff eppo statsig) .venv/$(STEADY)/ready ## The s
 
 bench-check: $(call peers,flagstaff) .venv/$(STEADY)/ready ## Compare the speed with the last commit's (ARGS=main for another)
 	.venv/$(STEADY)/bin/python -m tests.bench.check $(ARGS)
+
+bench-formats: $(call peers,flagstaff $(SPOKEN)) .venv/$(STEADY)/ready ## Compare the speed of other vendors' rules with that of their SDKs (ARGS=unleash for one)
+	.venv/$(STEADY)/bin/python -m tests.bench.formats $(ARGS)
+
+fuzz: $(call oracles,$(SPOKEN)) ## Compare random decisions with other vendors' own SDKs (ARGS="--vendor unleash --seed 1 --budget 100000")
+	@status=0; for vendor in $(SPOKEN); do \
+	    .venv/fuzz-$$vendor/bin/python -m tests.fuzz.run $(ARGS) --vendor $$vendor || status=1; \
+	done; exit $$status
 
 clean: ## Remove the virtual environments and everything that the tools left
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
@@ -107,6 +120,17 @@ endef
 	@$(UV) venv --quiet --clear --no-project --python $(call interpreter,$(STEADY)) .venv/bench-$*
 	@$(UV) pip install --quiet --compile-bytecode --refresh-package flagstaff --python .venv/bench-$* "$$(sed -n 's/^$*: //p' tests/bench/peers.txt)" \
 	    && touch $@ || { rm -rf .venv/bench-$*; echo "left out: $* can't be installed" >&2; }
+
+# What an SDK in JavaScript needs lies in the same environment, and its program finds it by NODE_PATH.
+.venv/fuzz-%/ready: tests/fuzz/oracles.txt pyproject.toml | $(UV)
+	@$(UV) venv --quiet --clear --no-project --python $(call interpreter,$(STEADY)) .venv/fuzz-$*
+	$(UV) pip install --quiet --python .venv/fuzz-$* --editable . $(call sdks,$*,pypi)
+	$(if $(call sdks,$*,npm),npm install --silent --no-save --prefix .venv/fuzz-$* $(call sdks,$*,npm))
+	@touch $@
+
+sdks = $(call sdks-$2,$(shell sed -n "s/^$1: //p" tests/fuzz/oracles.txt | sed "s/[^ ]*/'&'/g"))
+sdks-pypi = $(filter-out 'npm:%,$1)
+sdks-npm = $(patsubst 'npm:%,'%,$(filter 'npm:%,$1))
 
 # uv comes from pip, made by the first Python that can make a virtual environment.
 $(UV):

@@ -25,7 +25,8 @@ _FOREIGN: Final = ("PYTHON", "COVERAGE_", "FLAGSTAFF_", "OTEL_", "POSTHOG_", "FL
 
 def interpreter(name: str) -> Path:
     """The Python that has an SDK installed, in an environment of its own; the floors use ours."""
-    return ROOT / ".venv" / f"bench-{OURS if name == 'floors' else name}" / "bin" / "python"
+    environment = OURS if name == "floors" else name.partition(":")[0]
+    return ROOT / ".venv" / f"bench-{environment}" / "bin" / "python"
 
 
 def command(python: str | Path, *arguments: str | Path) -> list[str]:

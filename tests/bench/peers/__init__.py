@@ -18,7 +18,15 @@ NAMES: Final = tuple(line.partition(":")[0] for line in _LIST.read_text().splitl
 
 
 def find_peer(name: str) -> type[Peer]:
-    """The adapter of that name; importing it does not import the SDK."""
+    """The adapter of that name; importing it does not import the SDK.
+
+    ``flagstaff:eppo`` is flagstaff with the rules that Eppo's SDK gets.
+    """
+    own, colon, vendor = name.partition(":")
+    if colon:
+        from tests.bench.peers.dialect import speaking
+
+        return speaking(vendor, find_peer(own if vendor == "native" else vendor))
     module = import_module(f"tests.bench.peers.{name}")
     found: type[Peer] = module.Adapter
     return found
