@@ -56,8 +56,8 @@ class Sender:
         backoff: Backoff,
         *,
         flush_interval: float = 5.0,
-        max_count: int = 500,
-        max_bytes: int = 512 * 1024,
+        max_count: int = 2000,
+        max_bytes: int = 1024 * 1024,
         on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool

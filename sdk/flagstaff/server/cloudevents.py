@@ -10,12 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple, NoReturn
+from functools import lru_cache
+from typing import NamedTuple, NoReturn, TypeAlias
 
 __all__ = ["BadEvents", "Event", "read_batch", "read_event", "read_single"]
 
+_Columns: TypeAlias = tuple[str | None, str | None, str | None, str | None]  # flag … event
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_SEQUENCE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DIGITS = 18  # of a sequence number: what an integer of 64 bits holds
+_NONE = (None, None, None, None)
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
@@ -75,20 +79,20 @@ def read_event(value: object) -> Event:
     if "data_base64" in value:
         raise BadEvents("is not supported; send data as JSON", "data_base64")
     kind = _name(value, "type")
-    columns = _COLUMNS.get(kind, _foreign)(value)
+    flag, experiment, variant, event = _COLUMNS.get(kind, _foreign)(value)
     return Event(
-        source=_name(value, "source"),
-        id=_name(value, "id"),
-        type=kind,
-        subject=_optional(value, "subject"),
-        time=_time(value.get("time")),
-        process=_optional(value, "process"),
-        sequence=_sequence(value.get("sequence")),
-        flag=columns.get("flag"),
-        experiment=columns.get("experiment"),
-        variant=columns.get("variant"),
-        event=columns.get("event"),
-        data=_data(value.get("data")),
+        _name(value, "source"),
+        _name(value, "id"),
+        kind,
+        _optional(value, "subject"),
+        _time(value.get("time")),
+        _optional(value, "process"),
+        _sequence(value.get("sequence")),
+        flag,
+        experiment,
+        variant,
+        event,
+        _data(value.get("data")),
     )
 
 
@@ -108,6 +112,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _name(value: Mapping[str, object], field: str) -> str:
     """Read a required attribute: text that can be a key in any store."""
     text = value.get(field)
+    if text and isinstance(text, str) and text.isascii():
+        return text
     if text is None:
         raise BadEvents("is missing", field)
     if not isinstance(text, str) or not text:
@@ -142,10 +148,17 @@ def _text(value: Mapping[str, object], field: str, path: str) -> str:
 def _time(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
+    if not isinstance(value, str):
+        raise BadEvents("must be a time like 2026-01-31T12:00:00.000Z", "time")
+    return _moment(value)
+
+
+@lru_cache(maxsize=4096)  # what comes together was mostly sent together
+def _moment(text: str) -> str:
+    if not _TIME.fullmatch(text):
         raise BadEvents("must be a time like 2026-01-31T12:00:00.000Z", "time")
     try:
-        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadEvents("is no moment of the calendar", "time") from None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -155,7 +168,7 @@ def _sequence(value: object) -> int | None:
     if value is None:
         return None
     text = str(value) if type(value) is int and -1 < value < 10**18 else value
-    if not isinstance(text, str) or not _SEQUENCE.fullmatch(text):
+    if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise BadEvents("must be a decimal of at most 18 digits", "sequence")
     return int(text)
 
@@ -169,28 +182,34 @@ def _data(value: object) -> str:
         raise BadEvents("holds a number beyond the range of a double", "data") from None
 
 
-def _fields(value: Mapping[str, object], *fields: str) -> dict[str, str]:
+def _member(value: Mapping[str, object]) -> Mapping[str, object]:
     data = value.get("data")
     if not isinstance(data, dict):
         raise BadEvents("must be a JSON object", "data")
-    return {field: _text(data, field, f"data.{field}") for field in fields}
+    return data
 
 
-def _exposure(value: Mapping[str, object]) -> dict[str, str]:
+def _exposure(value: Mapping[str, object]) -> _Columns:
     _text(value, "subject", "subject")
-    return _fields(value, "flag", "experiment", "variant")
+    data = _member(value)
+    return (
+        _text(data, "flag", "data.flag"),
+        _text(data, "experiment", "data.experiment"),
+        _text(data, "variant", "data.variant"),
+        None,
+    )
 
 
-def _track(value: Mapping[str, object]) -> dict[str, str]:
-    return _fields(value, "event")
+def _track(value: Mapping[str, object]) -> _Columns:
+    return None, None, None, _text(_member(value), "event", "data.event")
 
 
-def _loss(value: Mapping[str, object]) -> dict[str, str]:
+def _loss(value: Mapping[str, object]) -> _Columns:
     data = value.get("data")
     entries = data.get("dropped") if isinstance(data, dict) else None
     if not isinstance(entries, list) or not all(map(_is_loss, entries)):
         raise BadEvents("must be {dropped: [{reason, flag, variant, count}]}", "data")
-    return {}
+    return _NONE
 
 
 def _is_loss(entry: object) -> bool:
@@ -206,11 +225,11 @@ def _is_loss(entry: object) -> bool:
     )
 
 
-def _foreign(_value: Mapping[str, object]) -> dict[str, str]:
-    return {}
+def _foreign(_value: Mapping[str, object]) -> _Columns:
+    return _NONE
 
 
-_COLUMNS: Mapping[str, Callable[[Mapping[str, object]], dict[str, str]]] = {
+_COLUMNS: Mapping[str, Callable[[Mapping[str, object]], _Columns]] = {
     "flagstaff.exposure": _exposure,
     "flagstaff.loss": _loss,
     "flagstaff.track": _track,

@@ -17,6 +17,8 @@ from flagstaff.errors import ServeError
 __all__ = ["Database", "Kind"]
 
 _BUSY_SECONDS = 10.0
+_CACHE_KIB = 65_536  # a random key goes to any page of its index: they must not be read again for each
+_CHECKPOINT_PAGES = 8_000  # 32 MB: the same page is then written to the file once and not twenty times
 
 _Place: TypeAlias = tuple[int, int]
 
@@ -103,6 +105,8 @@ class Database:
         is_new = self._is_new(connection)
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if is_new:
             kind = self._kind
             marks = f"PRAGMA application_id = {kind.application}; PRAGMA user_version = {kind.version};"
