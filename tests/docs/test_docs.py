@@ -239,6 +239,13 @@ def test_every_option_of_the_web_integrations_is_documented() -> None:
     )
 
 
+def test_every_check_of_django_is_documented() -> None:
+    source = (ROOT / "sdk/flagstaff/integrations/django/checks.py").read_text(encoding="utf-8")
+    told = {name for name in named(section(FRAMEWORKS, "Django")) if name.startswith("flagstaff.")}
+
+    assert told == set(re.findall(r"flagstaff\.[EW]\d{3}", source))
+
+
 def test_every_reason_to_refuse_a_token_is_documented() -> None:
     assert named(section(OVERRIDES, "Links")) == {*REFUSALS}
 

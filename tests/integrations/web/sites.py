@@ -145,4 +145,30 @@ def _not_yet(body: Iterator[bytes]) -> Iterator[bytes]:
     yield from body
 
 
-SITES: dict[str, Serving] = {"wsgi": wsgi, "asgi": asgi, "flask": flask}
+@contextmanager
+def django(client: Client, *, kind: str = "wsgi", **options: Any) -> Iterator[str]:
+    from django.test import override_settings
+
+    from tests.integrations.django import project
+
+    secret = options.pop("visitor_secret", "a secret of the project")
+    keys = [secret] if isinstance(secret, str) else secret
+    told = {"CLIENT": client, "CONTEXT_LOADER": "tests.integrations.django.project.load"}
+    told |= {name.upper(): value for name, value in options.items()}
+    serving, urls = (wsgi_serving, project) if kind == "wsgi" else (asgi_serving, project.Awaiting)
+    with (
+        override_settings(
+            SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=keys[1:], FLAGSTAFF=told, ROOT_URLCONF=urls
+        ),
+        serving(project.application(kind)) as url,
+    ):
+        yield url
+
+
+SITES: dict[str, Serving] = {
+    "wsgi": wsgi,
+    "asgi": asgi,
+    "flask": flask,
+    "django": django,
+    "django-asgi": partial(django, kind="asgi"),
+}

@@ -56,7 +56,9 @@ def browser(stage: Stage) -> httpx.Client:
 
 
 def set_cookies(response: httpx.Response) -> list[str]:
-    return [line for line in response.headers.get_list("set-cookie") if line.startswith("flagstaff_")]
+    """Our cookies, their attributes in order."""
+    lines = [line.split("; ") for line in response.headers.get_list("set-cookie")]
+    return ["; ".join([first, *sorted(rest)]) for first, *rest in lines if first.startswith("flagstaff_")]
 
 
 def vary(response: httpx.Response) -> set[str]:
@@ -74,7 +76,7 @@ def test_a_visitor_gets_an_id_once_and_keeps_it(browser: httpx.Client) -> None:
     assert told["key"] == told["visitor"]
     assert len(told["visitor"]) == 22
     assert cookie.startswith(f"flagstaff_visitor={told['visitor']}")
-    assert cookie.split("; ")[1:] == ["Max-Age=34560000", "Path=/", "HttpOnly", "SameSite=Lax"]
+    assert cookie.split("; ")[1:] == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Lax"]
     for _ in range(3):
         again = browser.get("/")
         assert again.json() == told
@@ -153,7 +155,7 @@ def test_without_consent_there_is_no_id_and_an_old_one_goes(bare: Stage) -> None
     response = refusing.get("/")
 
     assert (response.json()["visitor"], response.json()["key"]) == (None, None)
-    assert set_cookies(response) == ["flagstaff_visitor=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"]
+    assert set_cookies(response) == ["flagstaff_visitor=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax"]
     assert response.json()["reason"] == "TARGETING_KEY_MISSING"
     assert bare.browser().get("/").headers.get_list("set-cookie") == []
 
@@ -214,7 +216,7 @@ def test_a_link_forces_variants_on_every_page_until_it_is_cleared(
 
     cleared = browser.get("/", params={"flagstaff": "clear"})
     assert cleared.json() == before
-    assert set_cookies(cleared) == ["flagstaff_override=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"]
+    assert set_cookies(cleared) == ["flagstaff_override=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax"]
     assert browser.get("/").json() == before
     assert stage.client.status().refused_overrides == {}
 
@@ -322,7 +324,7 @@ def test_a_token_that_is_refused_changes_nothing_and_is_counted(
 
     assert in_query.text == in_cookie.text == in_header.text == plain
     assert set_cookies(in_query) == set_cookies(in_header) == []
-    assert set_cookies(in_cookie) == ["flagstaff_override=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"]
+    assert set_cookies(in_cookie) == ["flagstaff_override=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax"]
     assert stage.client.status().refused_overrides == {reason: 3}
 
 

@@ -80,6 +80,11 @@ class Visit:
         return self.flags
 
     @property
+    def has_context(self) -> bool:
+        """Whether it is known already whom flags are decided for."""
+        return "context" in self._memo
+
+    @property
     def context(self) -> Context:
         """Whom this request's flags are decided for. Never raises."""
         memo = self._memo

@@ -1,0 +1,31 @@
+"""``manage.py flagstaff_list``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flagstaff.integrations.django.commands import FlagstaffCommand
+from flagstaff.integrations.web.telling import context_given, listing
+
+__all__ = ["Command"]
+
+
+class Command(FlagstaffCommand):
+    """Every flag, and what somebody gets of it."""
+
+    help = "Every flag, and what somebody gets of it."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Whom for, and in which form."""
+        self.add_context(parser)
+        parser.add_argument("--format", choices=["text", "json"], default="text")
+
+    def handle_asked(self, **told: Any) -> None:
+        """Print them."""
+        rows = listing(self.client, context_given(told["key"], told["attributes"]))
+        if told["format"] == "json":
+            self.stdout.write(json.dumps(rows, indent=2))
+            return
+        for row in rows:
+            self.stdout.write(f"{row['flag']}  {row['variant']}  {row['reason']}")
