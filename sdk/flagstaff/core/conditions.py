@@ -73,6 +73,8 @@ def _is_number(value: object) -> bool:
 
 
 def _scalar(operand: Any) -> Any:
+    if type(operand) is str:
+        return operand
     if isinstance(operand, str | bool) or _is_number(operand):
         if isinstance(operand, float) and not math.isfinite(operand):
             raise ValueError("must be a finite number")
@@ -97,7 +99,7 @@ def _one_or_more(operand: Any, check: Callable[[Any], _T]) -> tuple[_T, ...]:
     items = operand if isinstance(operand, list | tuple) else [operand]
     if not items:
         raise ValueError("must not be empty")
-    return tuple(check(item) for item in items)
+    return tuple(map(check, items))
 
 
 def _kind(value: object) -> str:

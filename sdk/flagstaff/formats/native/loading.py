@@ -173,9 +173,7 @@ class _Reader:
 
     def _take(self, raw: Raw) -> None:
         section, name, value, text = raw
-        if self._breathe is not None and perf_counter() > self._breath:
-            self._breathe()
-            self._breath = perf_counter() + _BREATH
+        self._rest()
         big = text is None or len(text) > 2 * MAX_PIECES
         faults = (big and excess(section, name, value)) or faults_of({"version": 1, section: {name: value}})
         if faults:
@@ -234,6 +232,11 @@ class _Reader:
             held = value.get("experiments") if isinstance(value, dict) else None
             for experiment in held if isinstance(held, list) else []:
                 self._store.unheld[Part("experiments", str(experiment))] = why
+
+    def _rest(self) -> None:
+        if self._breathe is not None and perf_counter() > self._breath:
+            self._breathe()
+            self._breath = perf_counter() + _BREATH
 
     def _bear(self, broken: int) -> None:
         """RulesError where so much is broken that nobody would read on."""
@@ -306,6 +309,7 @@ class _Reader:
                     index.forget(part)
                     waiting[part] = None
         for part in waiting:
+            self._rest()
             index.enter(part, examine(part, store.value(part), store, self._session))
         return changed
 

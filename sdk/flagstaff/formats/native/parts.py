@@ -155,7 +155,7 @@ def _section(
             if name not in texts:
                 rejected.add(name)
         count += 1
-        at = _next(text, at)
+        at = at + 1 if text[at : at + 2] == ',"' else _next(text, at)
     if count != len(texts) + len(rejected) or not rejected.isdisjoint(texts):
         raise Irregular  # a name occurs twice
     return at + 1
@@ -171,9 +171,9 @@ def _skip(expected: list[tuple[str, str]], guess: int, name: str) -> int:
 
 def _name(text: str, at: int) -> tuple[str, int]:
     name, at = scanstring(text, _after(text, at, '"'), True)
-    if text[at] != ":":
-        at = _blank(text, at)
-    return name, _blank(text, _after(text, at, ":"))
+    if text[at : at + 2] == ":{":  # as machines write it
+        return name, at + 1
+    return name, _blank(text, _after(text, _blank(text, at), ":"))
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
