@@ -132,8 +132,10 @@ class Flags:
         snapshot = self._table.snapshot  # one for all of them: rules may be replaced meanwhile
         if snapshot is None:
             return {}
+        decide, named = snapshot.decide, self._overrides.names()
         return {
-            key: self._forced(snapshot, key) or snapshot.decide(key, context) for key in snapshot.flag_keys()
+            key: (key in named and self._forced(snapshot, key)) or decide(key, context)
+            for key in snapshot.flag_keys()
         }
 
     def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:

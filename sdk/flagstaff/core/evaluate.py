@@ -7,7 +7,7 @@ changed: whoever holds it gets the same answers for ever. It has no clock but th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 from .compiler import Decide, compile_flag
 from .context import Context
@@ -38,7 +38,8 @@ class Snapshot:
         """``now`` gives the wall time in seconds since the epoch; only conditions on time ask for it."""
         self.rules = rules
         self.now = now
-        self._functions: dict[str, _Compiled] = {}
+        self._functions: dict[str, Decide] = {}
+        self._asking: set[str] = set()  # the flags whose functions ask for other flags
         self._fixed: dict[str, Decision] = {}
         self._segments: dict[str, tuple[Test, bool]] = {}
 
@@ -49,9 +50,9 @@ class Snapshot:
         """
         self._fixed = {key: made for key, made in before._fixed.copy().items() if key not in changed}
         self._functions = {
-            key: made
-            for key, made in before._functions.copy().items()
-            if key not in changed and not made.asks
+            key: function
+            for key, function in before._functions.copy().items()
+            if key not in changed and key not in before._asking
         }
 
     # -- asking -------------------------------------------------------------------------------------
@@ -67,17 +68,19 @@ class Snapshot:
 
     def function(self, key: str) -> Decide | None:
         """The compiled flag: a function that may raise for a hostile context; None if it can't be decided."""
-        compiled = self._functions.get(key)
-        if compiled is None:
+        function = self._functions.get(key)
+        if function is None:
             flag = None if key in self.rules.malformed else self.rules.flags.get(key)
             if flag is None:
                 return None  # not kept: anybody may ask for any name, and for any number of them
-            settled = fixed(flag)
+            settled, linking = fixed(flag), _Linking(self)
+            function = compile_flag(flag, Plain(linking))
             if settled is not None:
                 self._fixed[key] = settled
-            linking = _Linking(self)
-            compiled = self._functions[key] = _Compiled(compile_flag(flag, Plain(linking)), linking.asks)
-        return compiled.decide
+            if linking.asks:
+                self._asking.add(key)
+            self._functions[key] = function
+        return function
 
     def decide(self, key: str, context: Context, default: Any = None) -> Decision:
         """The decision; whatever is wrong with flag or context, it says so and carries ``default``."""
@@ -112,13 +115,6 @@ class Snapshot:
             test = compile_condition(self.rules.segments[name], Plain(linking))
             found = self._segments[name] = (test, linking.asks)
         return found
-
-
-class _Compiled(NamedTuple):
-    """A flag's function, and whether it asks for other flags."""
-
-    decide: Decide
-    asks: bool
 
 
 class _Linking:

@@ -72,6 +72,10 @@ class Overrides:
         """Whether any override, in any thread or task, names the flag; if none does, no need to ``find``."""
         return flag in self.environment or flag in self.file or bool(self._naming.get(flag))
 
+    def names(self) -> set[str]:
+        """All flags that any override names."""
+        return {*self.environment, *self.file, *(name for name, by in list(self._naming.items()) if by)}
+
     def push(self, wanted: Mapping[str, Wanted], rung: str = OVERRIDE, token: str | None = None) -> Frame:
         """Put overrides on top, in this thread or task only."""
         frame = Frame(self, wanted, rung, token)

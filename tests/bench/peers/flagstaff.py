@@ -68,9 +68,13 @@ class Adapter(Peer):
         await self._client.close(0.1)
 
     def context(self, user: User) -> Any:
-        return self._context(
-            user.key, country=user.country, plan=user.plan, version=user.version, email=user.email
-        )
+        attributes = {
+            "country": user.country,
+            "plan": user.plan,
+            "version": user.version,
+            "email": user.email,
+        }
+        return self._context(user.key, attributes)
 
     def answer(self, flag: str, context: Any, *, text: bool = False) -> Any:
         return self._client.value(flag, context, "none" if text else False)
@@ -98,18 +102,20 @@ class Adapter(Peer):
     def static_built(self, users: Sequence[User]) -> None:
         enabled, new = self._client.enabled, self._context
         for key, country, plan, version, email in users:
-            enabled("static-flag", new(key, country=country, plan=plan, version=version, email=email))
+            attributes = {"country": country, "plan": plan, "version": version, "email": email}
+            enabled("static-flag", new(key, attributes))
 
     def targeted_built(self, users: Sequence[User]) -> None:
         enabled, new = self._client.enabled, self._context
         for key, country, plan, version, email in users:
-            enabled("targeted-flag", new(key, country=country, plan=plan, version=version, email=email))
+            attributes = {"country": country, "plan": plan, "version": version, "email": email}
+            enabled("targeted-flag", new(key, attributes))
 
     def experiment_built(self, users: Sequence[User]) -> None:
         value, new = self._client.value, self._context
         for key, country, plan, version, email in users:
-            context = new(key, country=country, plan=plan, version=version, email=email)
-            value("experiment-flag", context, "control")
+            attributes = {"country": country, "plan": plan, "version": version, "email": email}
+            value("experiment-flag", new(key, attributes), "control")
 
 
 def _flag(flag: Flag) -> dict[str, Any]:

@@ -128,12 +128,12 @@ def _json(value: Any) -> Any:
     return value
 
 
-def _is_harmless(value: object) -> bool:
+def _is_harmless(value: Any) -> bool:
     """Whether a look tells that nothing is wrong with a value: so it is with nearly all."""
     kind = type(value)
     if kind is list:
-        return {*map(type, value)} == _TEXTS and "".join(value).isascii()  # type: ignore[call-overload]
-    return kind is bool or (kind is str and value.isascii())  # type: ignore[attr-defined]
+        return {*map(type, value)} == _TEXTS and "".join(value).isascii()
+    return kind is bool or (kind is str and value.isascii())
 
 
 _TEXTS = {str}

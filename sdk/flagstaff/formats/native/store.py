@@ -124,6 +124,8 @@ class Flags(Mapping[str, Flag]):
         return key in self._texts and key not in self._malformed
 
     def __iter__(self) -> Iterator[str]:
+        if not self._malformed:
+            return iter(self._texts)
         return (key for key in self._texts if key not in self._malformed)
 
     def __len__(self) -> int:
