@@ -142,6 +142,8 @@ class Shell(Flags):
         self._stale = False
         self._problems: tuple[str, ...] = ()
         self._listeners: dict[object, Callable[[frozenset[str]], None]] = {}
+        self._state_listeners: dict[object, Callable[[str], None]] = {}
+        self._told_state = "NOT_READY"
         self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
         if self._overrides_file is not None:
             self._overrides_file.attach(self._force_by_file)
@@ -151,6 +153,10 @@ class Shell(Flags):
             from flagstaff.sources.freshness import Freshness
 
             machine = Freshness(machine, plan.source, self._max_stale, self._decide_by_age)
+        if machine is not None:
+            from flagstaff.sources.told import Told
+
+            machine = Told(machine, self._tell_state)
         self._drive(machine)
 
     @classmethod
@@ -278,6 +284,7 @@ class Shell(Flags):
         if self._problems and (before is None or before.warnings != loaded.warnings):
             _log("the rules have problems: %s", "; ".join(self._problems))
         self._tell(before, loaded)
+        self._tell_state()
         self._notify()
 
     def _decide_by_age(self) -> None:
@@ -288,6 +295,7 @@ class Shell(Flags):
             age = self._age()
             self._stale = age is not None and self._max_stale is not None and age >= self._max_stale
             self._adopt(StaleSnapshot(self._fresh) if self._stale else self._fresh)
+            self._tell_state()
 
     def _age(self) -> float | None:
         """Seconds since the rules were last known to be current."""
@@ -336,6 +344,33 @@ class Shell(Flags):
 
         def end() -> None:
             self._listeners.pop(registration, None)
+
+        return end
+
+    def _state(self) -> str:
+        if self._loaded is None:
+            return "NOT_READY"
+        return "READY" if self._source.fault is None and not self._stale else "STALE"
+
+    def _tell_state(self) -> None:
+        state, before = self._state(), self._told_state
+        self._told_state = state
+        for listener in list(self._state_listeners.values()) if state != before else ():
+            try:
+                listener(state)
+            except Exception as error:  # noqa: BLE001 - as in _tell
+                _log("a listener for the state raised %s", type(error).__name__)
+
+    def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``callback`` with the new ``status().state``, whenever it has become another.
+
+        Where it is called, and what is returned, is as with ``on_change``.
+        """
+        registration = object()
+        self._state_listeners[registration] = callback
+
+        def end() -> None:
+            self._state_listeners.pop(registration, None)
 
         return end
 
@@ -402,10 +437,8 @@ class Shell(Flags):
         age = self._age()
         if self._stale:
             faults.append(f"the rules were confirmed {age:.0f} s ago; max_stale is {self._max_stale:g} s")
-        fresh = source.fault is None and not self._stale
-        state = "NOT_READY" if loaded is None else "READY" if fresh else "STALE"
         return Status(
-            state=state,
+            state=self._state(),
             source=source.describe(),
             revision=loaded.rules.revision if loaded else None,
             flags=len(loaded.rules.flags) if loaded else 0,

@@ -16,7 +16,8 @@ from flagstaff.formats import load
 from flagstaff.formats.native import Loaded
 from flagstaff.shell import Shell
 from flagstaff.sources import Source
-from tests.client.lab import Basket, Driver, Maker, document, eventually, numbered
+from tests.client.lab import Basket, Driver, Maker, document, encoded, eventually, numbered, scripted
+from tests.net.badserver import answer
 
 USER = Context("user-1")
 
@@ -345,3 +346,42 @@ def test_asking_for_flags_that_are_not_there_costs_no_memory() -> None:
         tracemalloc.stop()
 
     assert grown < 250_000
+
+
+# -- the state --------------------------------------------------------------------------------------------
+
+
+def test_a_new_state_is_told_once(make: Maker) -> None:
+    told: list[str] = []
+    with scripted() as server:
+        server.rules = answer(status=503)
+        driver = make(server.url, events=None, poll_interval=0.1)
+        end = driver.flags.on_state(told.append)
+        server.rules = answer(encoded(document()))
+        eventually(lambda: told == ["READY"])
+        server.rules = answer(status=503)
+        eventually(lambda: told == ["READY", "STALE"])
+        polls = len(server.polls)
+        eventually(lambda: len(server.polls) > polls + 1)
+        server.rules = answer(encoded(document()))
+        eventually(lambda: told == ["READY", "STALE", "READY"])
+        end()
+        server.rules = answer(status=503)
+        eventually(lambda: driver.flags.status().state == "STALE")
+
+    assert told == ["READY", "STALE", "READY"]
+
+
+def test_a_listener_for_the_state_that_raises_stops_nothing(make: Maker) -> None:
+    def raising(state: str) -> None:
+        raise ValueError(state)
+
+    told: list[str] = []
+    with scripted() as server:
+        server.rules = answer(status=503)
+        driver = make(server.url, events=None, poll_interval=0.1)
+        driver.flags.on_state(raising)
+        driver.flags.on_state(told.append)
+        server.rules = answer(encoded(document()))
+        eventually(lambda: told == ["READY"])
+        assert driver.wait_ready()
