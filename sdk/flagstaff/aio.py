@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+from weakref import finalize
 
-from flagstaff.runtime.notice import warn
+from flagstaff.runtime.leaving import AsyncLeavers, nothing
+from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
+from flagstaff.sources.source import aclose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,24 +43,33 @@ class AsyncClient(Shell):
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._drivers: list[TaskDriver] = []
         self._sender: TaskDriver | None = None
-        return AsyncHttp(http_client)
+        http = AsyncHttp(http_client)
+        self._leavers = leavers = AsyncLeavers(http)
+        self._finalizer = finalize(self, leavers.leave)
+        self._finalizer.atexit = False  # then there is nothing to tidy up for
+        return http
 
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
         from flagstaff.runtime.task import TaskDriver
 
         outlet = self._outlet
         if machine is not None:
-            self._drivers.append(TaskDriver(machine, "flagstaff-rules", self._clock))
+            driver = TaskDriver(machine, "flagstaff-rules", self._clock)
+            self._drivers.append(driver)
+            self._leavers.add(driver, partial(aclose, self._source))
         if outlet is not None:
             self._sender = TaskDriver(outlet.sender, "flagstaff-events", self._clock, self._forked)
             self._drivers.append(self._sender)
             outlet.wanted = self._sender.wake
-            outlet.progressed = self._notify
+            outlet.progressed = weakly(self._notify)
+            self._leavers.add(self._sender, outlet.close, outlet.drained)
 
     def _watch(self, machine: Machine[Any, Any]) -> None:
         from flagstaff.runtime.task import TaskDriver
 
-        self._drivers.append(TaskDriver(machine, "flagstaff-overrides", self._clock))
+        driver = TaskDriver(machine, "flagstaff-overrides", self._clock)
+        self._drivers.append(driver)
+        self._leavers.add(driver, nothing)
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -96,25 +109,15 @@ class AsyncClient(Shell):
         if self._closed:
             return
         self._closed = True
+        self._finalizer.detach()
         deadline = self._clock.monotonic() + timeout
         await self._deliver(timeout)
         for driver in self._drivers:
             await driver.stop(max(0.0, deadline - self._clock.monotonic()))
-        await self._release()
+        await aclose(self._source)
         if self._outlet is not None:
             self._outlet.close()
         await self._http.close()
-
-    async def _release(self) -> None:
-        import asyncio
-
-        if not hasattr(self._source, "aclose"):
-            await asyncio.to_thread(self._let_go)
-            return
-        try:
-            await self._source.aclose()
-        except Exception as error:  # noqa: BLE001 - a source may be the host's; closing must go on
-            warn("client", "closing the source raised %s", type(error).__name__)
 
     async def __aenter__(self) -> Self:
         await self.start()

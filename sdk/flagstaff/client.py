@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+from functools import partial
+from weakref import finalize
 
+from flagstaff.runtime.leaving import Leavers, nothing
+from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
+from flagstaff.sources.source import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
     from flagstaff.runtime.worker import Worker
 
 __all__ = ["Client"]
+
+
+_START_AGAIN = 1.0  # seconds after which threads that could not be started are tried again
 
 
 class Client(Shell):
@@ -43,7 +52,12 @@ class Client(Shell):
         self._rules_worker: Worker | None = None
         self._events_worker: Worker | None = None
         self._overrides_worker: Worker | None = None
-        return Http(http_client)
+        self._attended = -math.inf
+        http = Http(http_client)
+        self._leavers = leavers = Leavers(http)
+        self._finalizer = finalize(self, leavers.leave)
+        self._finalizer.atexit = False  # then there is nothing to tidy up for
+        return http
 
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
         from flagstaff.runtime.worker import Worker
@@ -51,19 +65,28 @@ class Client(Shell):
         outlet = self._outlet
         if machine is not None:
             self._rules_worker = Worker(machine, "flagstaff-rules", self._clock, self._forked)
-            self._rules_worker.start()
+            self._leavers.add(self._rules_worker, partial(close, self._source))
         if outlet is not None:
             self._events_worker = Worker(outlet.sender, "flagstaff-events", self._clock, self._forked)
-            outlet.wanted = self._send_soon
-            outlet.progressed = self._notify
-            if outlet.durable:  # a dead process may have left events behind
-                self._events_worker.start()
+            outlet.wanted = weakly(self._send_soon)
+            outlet.progressed = weakly(self._notify)
+            self._leavers.add(self._events_worker, outlet.close, outlet.drained)
+        self._start()
+
+    def _start(self) -> None:
+        """Start what is to run at all times; what can't be started now is tried again by evaluations."""
+        workers = [self._rules_worker, self._overrides_worker]
+        if self._outlet is not None and self._outlet.durable:  # a dead process may have left events behind
+            workers.append(self._events_worker)
+        started = [worker.start() for worker in workers if worker is not None]
+        self._orphaned = not all(started)
+        self._attended = self._clock.monotonic()
 
     def _watch(self, machine: Machine[Any, Any]) -> None:
         from flagstaff.runtime.worker import Worker
 
         self._overrides_worker = Worker(machine, "flagstaff-overrides", self._clock, self._forked)
-        self._overrides_worker.start()
+        self._leavers.add(self._overrides_worker, nothing)
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -96,12 +119,13 @@ class Client(Shell):
         if self._closed:
             return
         self._closed = True
+        self._finalizer.detach()
         deadline = self._clock.monotonic() + timeout
         self._deliver(timeout)
         for worker in (self._rules_worker, self._events_worker, self._overrides_worker):
             if worker is not None:
                 worker.stop(max(0.0, deadline - self._clock.monotonic()))
-        self._let_go()
+        close(self._source)
         if self._outlet is not None:
             self._outlet.close()
         self._http.close()
@@ -131,11 +155,13 @@ class Client(Shell):
             worker.wake()
 
     def _attend(self) -> None:
-        if self._orphaned:
-            self._orphaned = False
-            for worker in (self._rules_worker, self._overrides_worker):
-                if worker is not None and not self._closed:
-                    worker.start()
+        """Start the threads that a fork has left behind, or that could not be started so far."""
+        if self._orphaned and not self._closed and self._clock.monotonic() >= self._attended + _START_AGAIN:
+            self._start()
+
+    def _publish(self, table: Any, flag: Any) -> None:
+        if not self._orphaned:  # else evaluations have to come by here
+            super()._publish(table, flag)
 
     def _forked(self) -> None:
         """In a child: the parent's events are its own, and the next evaluation starts our threads."""
@@ -145,6 +171,7 @@ class Client(Shell):
             return  # both workers tell
         self._process = os.getpid()
         self._orphaned = True
+        self._attended = -math.inf
         self._moved = Condition()
         if self._outlet is not None:
             self._outlet.forked()

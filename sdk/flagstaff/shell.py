@@ -12,6 +12,7 @@ from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
 from flagstaff.overrides import Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
+from flagstaff.runtime.weak import weakly
 from flagstaff.status import Status
 
 TYPE_CHECKING = False
@@ -146,17 +147,17 @@ class Shell(Flags):
         self._told_state = "NOT_READY"
         self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
         if self._overrides_file is not None:
-            self._overrides_file.attach(self._force_by_file)
+            self._overrides_file.attach(weakly(self._force_by_file))
             self._watch(self._overrides_file)
-        machine = plan.source.attach(self._arrive)
+        machine = plan.source.attach(weakly(self._arrive))
         if machine is not None and self._max_stale is not None:
             from flagstaff.sources.freshness import Freshness
 
-            machine = Freshness(machine, plan.source, self._max_stale, self._decide_by_age)
+            machine = Freshness(machine, plan.source, self._max_stale, weakly(self._decide_by_age))
         if machine is not None:
             from flagstaff.sources.told import Told
 
-            machine = Told(machine, self._tell_state)
+            machine = Told(machine, weakly(self._tell_state))
         self._drive(machine)
 
     @classmethod
@@ -253,14 +254,6 @@ class Shell(Flags):
     def _notify(self) -> None:
         """Tell those who wait that rules arrived or events left."""
         raise NotImplementedError
-
-    def _let_go(self) -> None:
-        """Have the source keep and close what it has open; nothing drives it any more."""
-        if hasattr(self._source, "close"):
-            try:
-                self._source.close()
-            except Exception as error:  # noqa: BLE001 - a source may be the host's; closing must go on
-                _log("closing the source raised %s", type(error).__name__)
 
     # -- rules come in --------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from tests.client.lab import (
     run,
     tagged,
 )
+from tests.client.streaming import Hose, told
 from tests.net.badserver import answer, hang
 
 USER = Context("user-1")
@@ -234,7 +235,89 @@ def test_a_client_of_a_document_is_collected_when_it_is_dropped(
     assert gone() is None
 
 
+def test_a_client_of_a_server_is_collected_and_its_threads_leave_when_they_have_delivered(
+    server: Server,
+) -> None:
+    server.rules = tagged(document(), '"1"')
+    server.stream = hose = Hose(told('"1"'))
+    client = Client(server.url, poll_interval=300.0, flush_interval=3600.0)
+    assert client.wait_ready(20)
+    eventually(lambda: hose.listening)
+    client.track("order-placed")
+    gone = weakref.ref(client)
+
+    del client
+    gc.collect()
+
+    assert gone() is None
+    eventually(lambda: not names())
+    assert len(server.posts) == 1
+    eventually(lambda: not hose.say(b":\n\n"))
+
+
+def test_a_client_that_is_dropped_while_nothing_can_be_delivered_leaves_it_on_disk(server: Server) -> None:
+    server.rules = tagged(document(), '"1"')
+    server.events = answer(status=503)
+    client = Client(server.url, stream=False)
+    client.track("order-placed")
+    eventually(lambda: server.posts)
+
+    del client
+    gc.collect()
+    eventually(lambda: not names())
+    server.events = answer(status=202)
+
+    with Client(server.url, stream=False) as heir:
+        eventually(lambda: heir.stats()["delivered"] == 1)
+
+
+def test_threads_that_could_not_be_started_come_by_themselves(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server.rules = tagged(numbered(1), '"1"')
+    with Client(server.url) as first:
+        assert first.wait_ready(20)
+    server.rules = tagged(numbered(2), '"2"')
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        client = Client(server.url)
+        for _ in range(3):
+            assert client.value("first", default=0) == 1  # by what was kept
+
+    eventually(lambda: client.value("first", default=0) == 2)
+    assert client.status().problems == ()
+    client.close()
+
+
 # -- AsyncClient ---------------------------------------------------------------------------------------
+
+
+async def until(condition: Callable[[], object]) -> None:
+    await asyncio.to_thread(eventually, condition)
+
+
+def test_an_asynchronous_client_that_is_dropped_is_collected_and_leaves_no_task(server: Server) -> None:
+    server.rules = tagged(document(), '"1"')
+    server.stream = hose = Hose(told('"1"'))
+
+    async def life() -> None:
+        client = AsyncClient(server.url, poll_interval=300.0, flush_interval=3600.0)
+        assert await client.wait_ready(20)
+        await until(lambda: hose.listening)
+        client.track("order-placed")
+        gone = weakref.ref(client)
+        del client
+        gc.collect()
+        assert gone() is None
+        loop = asyncio.get_running_loop()
+        await until(lambda: not [task for task in asyncio.all_tasks(loop) if "flagstaff" in task.get_name()])
+
+    asyncio.run(life())
+    assert len(server.posts) == 1
+    eventually(lambda: not hose.say(b":\n\n"))
 
 
 def in_a_loop(life: Callable[[], Awaitable[None]]) -> None:

@@ -118,6 +118,13 @@ class Outlet:
         """What became of every event."""
         return self._ledger.snapshot()
 
+    def drained(self) -> bool:
+        """Whether nothing waits; what does is hurried."""
+        sender = self.sender
+        if not sender.idle:
+            sender.flush(1.0)
+        return sender.idle
+
     def close(self) -> None:
         """Take no more events; what can't outlive this process is counted as lost."""
         self._recorder.close()

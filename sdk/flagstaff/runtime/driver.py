@@ -22,6 +22,7 @@ __all__ = ["Driver"]
 
 _PAUSE = 1.0  # seconds of rest after a machine's own mistake
 _LONGEST_WAIT = 3600.0  # seconds; an hourly look costs nothing and forgives a lost wake-up
+RETIRED_WAIT = 0.1  # seconds between two looks whether what was to be done is done
 _LONGEST_PREPARATION = 10.0  # seconds that a fork waits for one
 
 
@@ -44,6 +45,9 @@ class Driver:
         self.fault: str | None = None
         self._machine = machine
         self._clock = clock
+        self._goodbye: Callable[[], Any] | None = None
+        self._until: Callable[[], bool] | None = None
+        self._patience = 0.0
         self._on_fork = None if on_fork is None else WeakMethod(on_fork)
         _drivers.add(self)
         if self._prepares:
@@ -58,6 +62,24 @@ class Driver:
         if self._prepares:
             with _preparing, suppress(Exception):  # the job itself will say what is missing
                 self._machine.prepare()  # type: ignore[attr-defined]
+
+    def wake(self) -> None:
+        """Have the machine asked again soon."""
+        raise NotImplementedError
+
+    def retire(self, goodbye: Callable[[], Any], until: Callable[[], bool], patience: float) -> None:
+        """Have the work end by itself, when ``until`` holds or after ``patience`` seconds, with ``goodbye``.
+
+        Safe in a finaliser: it waits for nothing.
+        """
+        self._patience = self._clock.monotonic() + patience
+        self._until = until
+        self._goodbye = goodbye
+        self.wake()
+
+    def _is_retired(self) -> bool:
+        until = self._until
+        return until is not None and (until() or self._clock.monotonic() >= self._patience)
 
     def _interrupt(self) -> None:
         """Have a job that waits for others end now."""

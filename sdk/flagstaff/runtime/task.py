@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flagstaff.runtime.driver import Driver
+from flagstaff.runtime.driver import RETIRED_WAIT, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,14 @@ class TaskDriver(Driver):
             await asyncio.wait({task}, timeout=_CANCEL_GRACE)
         return task.done()
 
+    def retire(self, goodbye: Callable[[], Any], until: Callable[[], bool], patience: float) -> None:
+        """As promised, from any thread; where no task runs, nobody says goodbye."""
+        super().retire(goodbye, until, patience)
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            with suppress(RuntimeError):  # closed in this very moment
+                loop.call_soon_threadsafe(self._interrupt)
+
     def _forget(self) -> None:
         # Kept, not dropped: a pending task that is collected complains, and this one is the parent's.
         self._inherited += [self._loop, self._task, self._bell]
@@ -101,7 +109,7 @@ class TaskDriver(Driver):
         me = asyncio.current_task()
         if self._prepares:  # not in this loop: imports take a while
             await asyncio.to_thread(self._prepare)
-        while self._task is me and not self._stopping:
+        while self._task is me and not self._stopping and not self._is_retired():
             self._bell.clear()
             step = self._ask()
             if not isinstance(step, float):
@@ -110,13 +118,16 @@ class TaskDriver(Driver):
                     return  # cut off, but it would not be cancelled: another task has the job now
                 step = self._tell(step, answer)
             await self._wait(step)
+        if self._goodbye is not None:
+            with suppress(Exception):  # nobody is left to be told
+                await self._goodbye()
 
     async def _wait(self, seconds: float) -> None:
         if seconds <= 0 or self._stopping:
             await asyncio.sleep(0)  # a machine that is never idle must not starve the loop
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds if self._goodbye is None else min(seconds, RETIRED_WAIT)):
                 await self._bell.wait()
 
     async def _perform(self, job: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from flagstaff.runtime.driver import Driver
+from flagstaff.runtime.driver import RETIRED_WAIT, Driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ class Worker(Driver):
             thread.join(timeout)
         return not thread.is_alive()
 
+    def retire(self, goodbye: Callable[[], Any], until: Callable[[], bool], patience: float) -> None:
+        """As promised; where no thread runs, ``goodbye`` is called at once."""
+        super().retire(goodbye, until, patience)
+        self._interrupt()
+        if self._thread is None:
+            self._leave()
+
+    def _leave(self) -> None:
+        goodbye, self._goodbye = self._goodbye, None
+        if goodbye is not None:
+            with suppress(Exception):  # nobody is left to be told
+                goodbye()
+
     def _forget(self) -> None:
         # Late on purpose: `import flagstaff` must not pay for it.
         import threading
@@ -115,8 +128,11 @@ class Worker(Driver):
             with self._guard:
                 if self._thread is me:
                     self._thread = None
+            self._leave()
 
     def _may_go_on(self, me: threading.Thread) -> bool:
+        if self._is_retired():
+            return False
         if self._thread is me and not self._stopping:
             return True
         with self._guard:  # decided together with `start`, which may want this thread to stay
@@ -128,7 +144,7 @@ class Worker(Driver):
         step = self._ask()
         if not isinstance(step, float):
             step = self._tell(step, self._perform(step))
-        self._bell.acquire(timeout=step)
+        self._bell.acquire(timeout=step if self._goodbye is None else min(step, RETIRED_WAIT))
 
     def _perform(self, job: Any) -> Any:
         try:

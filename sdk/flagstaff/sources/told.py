@@ -20,6 +20,8 @@ class Told:
         self._told = told
         if hasattr(machine, "prepare"):
             self.prepare: Callable[[], None] = machine.prepare
+        if hasattr(machine, "interrupt"):
+            self.interrupt: Callable[[], None] = machine.interrupt
 
     def next(self, now: float) -> Any:
         return self._machine.next(now)
