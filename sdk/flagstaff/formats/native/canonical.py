@@ -23,9 +23,9 @@ from .document import (
     VariantModel,
     WeightModel,
     WindowModel,
-    briefly,
     kind_of,
 )
+from .primitives import briefly
 
 __all__ = [
     "canonical",
@@ -46,6 +46,8 @@ class Worth(NamedTuple):
     value: Any
     enabled: bool
     description: str | None = None
+    valued: bool = True
+    named: bool = True
 
 
 def variants_of(flag: FlagModel) -> dict[str, Worth]:
@@ -66,11 +68,17 @@ def _worth(given: Any) -> Worth:
         return Worth(given, bool(given))
     variant = cast(VariantModel, given)
     value, enabled = variant["value"], variant.get("enabled")
-    return Worth(value, bool(value) if enabled is None else enabled, variant.get("description"))
+    return Worth(
+        value,
+        bool(value) if enabled is None else enabled,
+        variant.get("description"),
+        variant.get("valued", True),
+        variant.get("named", True),
+    )
 
 
 def default_of(flag: FlagModel) -> str | None:
-    """The variant served when no rule serves; None where a flag with variants of its own names none."""
+    """The variant served when no rule serves; None where a flag with variants of its own has none."""
     default = flag.get("default")
     return "off" if default is None and flag.get("variants") is None else default
 
@@ -78,9 +86,9 @@ def default_of(flag: FlagModel) -> str | None:
 def off_of(flag: FlagModel) -> str | None:
     """The variant served when the flag is disabled: its own choice, else "off", else the default."""
     off = flag.get("off")
-    if off is None and "off" in variant_names(flag):
-        return "off"
-    return default_of(flag) if off is None else off
+    if off is not None or ("off" in flag and flag.get("variants") is not None):
+        return off
+    return "off" if "off" in variant_names(flag) else default_of(flag)
 
 
 def serve_of(rule: RuleModel) -> str | None:
@@ -144,8 +152,8 @@ def _condition(given: Conditions) -> dict[str, Any]:
     match kind_of(node):
         case "all" | "any" as kind:
             return {kind: [_condition(item) for item in node[kind]]}
-        case "not":
-            return {"not": _condition(node["not"])}
+        case "not" | "known" as kind:
+            return {kind: _condition(node[kind])}
         case "attribute":
             return {"attribute": node["attribute"], "op": node["op"], "value": node.get("value", True)}
         case "flag":
@@ -154,6 +162,8 @@ def _condition(given: Conditions) -> dict[str, Any]:
             return {"bucket": _plain(node["bucket"], _UNIT), "in": _briefly(node["in"])}
         case "time":
             return {"time": _in_order(_plain(node["time"], {}), WindowModel)}
+        case "ranges":
+            return {"bucket": node["bucket"], "ranges": node["ranges"]}
         case kind:
             return {kind: node[kind]}
 
@@ -163,8 +173,12 @@ def _prerequisite(node: PrerequisiteCondition) -> dict[str, Any]:
     plain: dict[str, Any] = {"flag": node["flag"]}
     if variant is not None:
         plain["variant"] = [variant] if isinstance(variant, str) else variant
-    if enabled is not None or variant is None:
+    if enabled is not None or (variant is None and "that" not in node):
         plain["enabled"] = enabled is not False
+    if "that" in node:
+        plain["that"] = _condition(node["that"])
+    if "inside" in node:
+        plain["inside"] = node["inside"]
     return plain
 
 
@@ -196,7 +210,9 @@ def _flag(flag: FlagModel) -> dict[str, Any]:
 
 def _variant(worth: Worth) -> dict[str, Any]:
     plain = {"value": worth.value, "enabled": worth.enabled}
-    return plain if worth.description is None else plain | {"description": worth.description}
+    if worth.description is not None:
+        plain["description"] = worth.description
+    return plain | {name: False for name in ("valued", "named") if not getattr(worth, name)}
 
 
 def _rule(index: str, rule: RuleModel) -> dict[str, Any]:

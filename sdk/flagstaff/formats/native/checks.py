@@ -13,8 +13,9 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol
 
 from flagstaff.core.buckets import BUCKETS
-from flagstaff.core.conditions import parse_instant, prepare
+from flagstaff.core.conditions import parse_instant
 from flagstaff.errors import Problem
+from flagstaff.formats.dialects import prepared
 from flagstaff.formats.suggest import did_you_mean
 
 from .canonical import default_of, off_of, serve_of, variant_names, weights_of
@@ -28,16 +29,20 @@ from .document import (
     StepModel,
     WeightModel,
     kind_of,
-    thousandths,
 )
+from .general import SchemeModel, computed_of, fault_of_scheme, subject_of
 from .graph import MAX_DEPTH
 from .parts import Part
+from .primitives import thousandths
 from .translate import Shared
 
 __all__ = ["Findings", "Others", "Session", "Slot", "examine", "flag_of", "overlaps", "shared_salt"]
 
 _HINTS = 20_000
 """Among how many names all in all the one that was meant is looked for: it takes time."""
+
+_GENERAL = ("nothing", "draw", "compute", "broken")
+"""What rules of other dialects come to."""
 
 _NOUNS = {"flags": "flag", "segments": "segment", "experiments": "experiment", "layers": "layer"}
 
@@ -161,8 +166,8 @@ class _Examiner:
         if harmful and self._fault is None:
             self._fault = str(problem)
 
-    def _use(self, part: Part) -> None:
-        self._uses[part] = self._uses.get(part, 0) + 1
+    def _use(self, part: Part, times: int = 1) -> None:
+        self._uses[part] = self._uses.get(part, 0) + times
 
     def _exists(self, path: str, section: str, name: str) -> bool:
         """Whether a part exists; the part at hand then stands on it."""
@@ -191,37 +196,61 @@ class _Examiner:
             return
         self._own += 1
         match kind_of(node):
-            case "attribute":
-                self._leaf(path, node["op"], node.get("value", True))
-            case "segment":
-                self._exists(path, "segments", node["segment"])
-            case "flag":
-                self._prerequisite(path, node["flag"], node.get("variant"))
             case "all" | "any" as kind:
                 for index, item in enumerate(node[kind]):
                     self._condition(f"{path}.{kind}[{index}]", item, depth + 1)
-            case "not":
-                self._condition(f"{path}.not", node["not"], depth + 1)
+            case "not" | "known" as kind:
+                self._condition(f"{path}.{kind}", node[kind], depth + 1)
+            case "flag":
+                self._prerequisite(path, node["flag"], node.get("variant"), circular="inside" in node)
+                if "that" in node:
+                    self._condition(f"{path}.that", node["that"], depth + 1)
+            case kind:
+                self._single(path, kind, node)
+
+    def _single(self, path: str, kind: str, node: Any) -> None:
+        match kind:
+            case "attribute":
+                self._leaf(path, node["attribute"], node["op"], node.get("value", True))
+            case "segment":
+                self._exists(path, "segments", node["segment"])
             case "bucket":
                 self._draws(node["bucket"]["salt"], path)
                 self._slots(f"{path}.in", node["in"])
+            case "ranges":
+                self._scheme(f"{path}.bucket", node["bucket"])
             case "time":
                 self._window(path, node["time"].get("start"), node["time"].get("end"))
 
-    def _leaf(self, path: str, op: str, value: Any) -> None:
+    def _leaf(self, path: str, attribute: Any, op: str, value: Any) -> None:
+        if isinstance(attribute, dict):
+            self._subject(f"{path}.attribute", attribute)
         if type(value) is str and (op, value) in self._session.fine:
             return
         try:
-            prepare(op, value)
+            prepared(op, value)
         except ValueError as error:
             self._report(f"{path}.value", f"{op}: {error}")
         else:
             if type(value) is str:
                 self._session.fine.add((op, value))
 
-    def _prerequisite(self, path: str, flag: str, variant: str | list[str] | None) -> None:
+    def _subject(self, path: str, subject: Any) -> None:
+        try:
+            subject_of(subject)
+        except ValueError as error:
+            self._report(path, str(error))
+
+    def _scheme(self, path: str, scheme: SchemeModel) -> None:
+        fault = fault_of_scheme(scheme)
+        if fault is not None:
+            self._report(path, fault)
+        if "unit" in scheme:
+            self._subject(f"{path}.unit", scheme["unit"])
+
+    def _prerequisite(self, path: str, flag: str, variant: str | list[str] | None, *, circular: bool) -> None:
         """A flag that is not there, or lacks a variant, harms nobody who asks for it: the answer is no."""
-        self._use(Part("flags", flag))
+        self._use(Part("flags", flag), 0 if circular else 1)
         if self._others.is_unreadable(flag):
             return
         flags = self._others.names("flags")
@@ -305,11 +334,13 @@ class _Examiner:
 
     def _flag(self, key: str, flag: FlagModel) -> None:
         path, variants, default = self._path, variant_names(flag), default_of(flag)
-        if default is None:
-            self._report(f"{path}.default", f"is missing; one of {_listed(variants)}")
-        elif default not in variants or off_of(flag) not in variants:
+        if default is not None:
             self._one_of(f"{path}.default", f"variant of {key}", default, variants)
-            self._one_of(f"{path}.off", f"variant of {key}", off_of(flag) or default, variants)
+        elif "default" not in flag:
+            self._report(f"{path}.default", f"is missing; one of {_listed(variants)}")
+        off = off_of(flag)
+        if off is not None:
+            self._one_of(f"{path}.off", f"variant of {key}", off, variants)
         for unit, variant in flag.get("pins", {}).items():
             self._one_of(f"{path}.pins.{unit}", f"variant of {key}", variant, variants)
         for index, gate in enumerate(flag.get("gates", ())):
@@ -330,6 +361,8 @@ class _Examiner:
 
     def _rule(self, path: str, flag: FlagModel, rule: RuleModel) -> None:
         self._own += 1
+        if "measure" in rule:
+            self._subject(f"{path}.measure.unit", rule["measure"].get("unit", "targeting_key"))
         segment, when, start, end = rule.get("segment"), rule.get("when"), rule.get("start"), rule.get("end")
         if segment is not None:
             self._exists(f"{path}.segment", "segments", segment)
@@ -338,15 +371,30 @@ class _Examiner:
         if when is not None:
             self._conditions(f"{path}.when", when)
         serve, experiment = serve_of(rule), rule.get("experiment")
-        if (serve is not None) + (rule.get("split") is not None) + (experiment is not None) != 1:
+        general = [name for name in _GENERAL if name in rule]
+        if len(general) == 1 and serve is None and rule.get("split") is None and experiment is None:
+            self._generally(path, flag, rule)
+        elif general or (serve is not None) + (rule.get("split") is not None) + (experiment is not None) != 1:
             self._outcomes(path, rule)
         elif experiment is not None:
             self._measured(path, flag, rule, experiment)
         else:
             self._unmeasured(path, flag, rule, serve)
 
+    def _generally(self, path: str, flag: FlagModel, rule: RuleModel) -> None:
+        if "draw" in rule:
+            self._scheme(f"{path}.draw.bucket", rule["draw"]["bucket"])
+            for arm in rule["draw"]["arms"]:
+                self._served(f"{path}.draw", flag, arm["variant"])
+        if "compute" in rule:
+            try:
+                computed_of(rule["compute"])
+            except ValueError as error:
+                self._report(f"{path}.compute", str(error))
+
     def _outcomes(self, path: str, rule: RuleModel) -> None:
-        said = " and ".join(name for name in ("serve", "split", "experiment") if rule.get(name) is not None)
+        names = ("serve", "split", "experiment", *_GENERAL)
+        said = " and ".join(name for name in names if rule.get(name) is not None)
         self._report(
             path, f"a rule says one of serve, split and experiment; this one says {said or 'neither'}"
         )

@@ -10,42 +10,59 @@ several times faster than objects are made, and can be thrown away after it.
 
 from __future__ import annotations
 
-import re
-from math import isfinite
 from typing import Annotated, Any, Literal, Required, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    WithJsonSchema,
-    with_config,
-)
+from pydantic import Discriminator, Field, with_config
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
-from flagstaff.core.conditions import parse_instant
-
-from .graph import MAX_DEPTH
+from .general import (
+    ComputeModel,
+    DialectName,
+    DrawModel,
+    MeasureModel,
+    NumberRanges,
+    ReaderModel,
+    ReasonName,
+    SchemeModel,
+    SubjectModel,
+)
+from .primitives import (
+    CONFIG,
+    NO_TABLE,
+    Instant,
+    Json,
+    Name,
+    Names,
+    Path,
+    Percent,
+    Scalar,
+    Text,
+    checked,
+    mark,
+    marked,
+    shape_of,
+)
 
 __all__ = [
-    "MARKS",
     "AllCondition",
     "AnyCondition",
+    "BrokenCondition",
     "BucketModel",
     "Condition",
     "Conditions",
+    "DialectCondition",
     "Document",
     "DrawCondition",
     "ExperimentModel",
     "FlagModel",
     "HoldoutModel",
+    "KnownCondition",
     "LayerModel",
     "LeafCondition",
     "NotCondition",
     "PrerequisiteCondition",
+    "RangesCondition",
+    "ReaderCondition",
     "RuleModel",
     "SegmentCondition",
     "StepModel",
@@ -53,149 +70,10 @@ __all__ = [
     "VariantModel",
     "WeightModel",
     "WindowModel",
-    "briefly",
     "kind_of",
-    "marked",
-    "thousandths",
 ]
 
 BOOLEAN_VARIANTS = {"on": True, "off": False}
-
-
-_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-_checked = with_config(_CONFIG)
-
-
-def thousandths(percent: float) -> int:
-    """A percentage in thousandths of a percent, which are buckets; ValueError beyond three decimals."""
-    whole = round(percent * 1000)
-    if abs(percent * 1000 - whole) > 1e-6:
-        raise ValueError(f"{percent} has more than three decimals")
-    return whole
-
-
-def _percent(value: float) -> float:
-    thousandths(value)
-    return value
-
-
-def briefly(percent: float) -> int | float:
-    """The same number, as an int where it is whole: 25, not 25.0."""
-    return int(percent) if percent == int(percent) else percent
-
-
-def _is_instant(text: str) -> str:
-    if parse_instant(text) is None:
-        raise ValueError(f"must be a point in time with a zone, such as 2026-01-31T09:00:00Z, not {text!r}")
-    return text
-
-
-Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
-Percent: TypeAlias = Annotated[float, Field(ge=0, le=100), AfterValidator(_percent)]
-Instant: TypeAlias = Annotated[
-    str, AfterValidator(_is_instant), Field(json_schema_extra={"format": "date-time"})
-]
-
-
-MARKS: set[object] = set()
-"""What pydantic puts among the keys on the way to an error: which form of a value was meant."""
-
-
-def marked(form: str) -> str:
-    """The mark of a form, which no name can be."""
-    return f"\x1f{form}"
-
-
-def _mark(form: str) -> Tag:
-    MARKS.add(marked(form))
-    return Tag(marked(form))
-
-
-def _shape(**kinds: type) -> Discriminator:
-    """Tells the forms of a value apart by its type, so that an error speaks of the form that was meant."""
-    marks = {kind: marked(name) for name, kind in kinds.items()}
-    first = marked(next(iter(kinds)))
-    return Discriminator(lambda value: marks.get(type(value), first))
-
-
-def _json(value: Any) -> Any:
-    """The value if it is JSON that every reader understands alike; ValueError otherwise."""
-    if not _is_harmless(value):
-        _check_json(value, 1)
-    return value
-
-
-def _is_harmless(value: Any) -> bool:
-    """Whether a look tells that nothing is wrong with a value: so it is with nearly all."""
-    kind = type(value)
-    if kind is list:
-        return {*map(type, value)} == _TEXTS and "".join(value).isascii()
-    return kind is bool or (kind is str and value.isascii())
-
-
-_TEXTS = {str}
-
-
-def _check_json(value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"must not be nested more than {MAX_DEPTH} deep")
-    match value:
-        case dict():
-            for key, item in value.items():
-                _check_scalar(key, str)
-                _check_json(item, depth + 1)
-        case list():
-            for item in value:
-                _check_json(item, depth + 1)
-        case _:
-            _check_scalar(value, str | int | float | None)
-
-
-def _check_scalar(value: object, kinds: Any) -> None:
-    if not isinstance(value, kinds):
-        raise ValueError(f"must be what JSON can hold, not a value of type {type(value).__name__}")
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError("must be a finite number")
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        raise ValueError("must be a number of fewer digits")
-    if isinstance(value, str) and _SURROGATE.search(value):
-        raise ValueError("must not hold half of a surrogate pair")
-
-
-_MAX_BITS = 2048
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-Json: TypeAlias = Annotated[Any, AfterValidator(_json)]
-_NO_TABLE = WithJsonSchema({"type": ["string", "number", "boolean", "null", "array"]})
-
-
-def _plain_scalar(value: Any) -> Any:
-    """The value if it is text, a number or a boolean; ValueError otherwise."""
-    if not isinstance(value, str | int | float):
-        raise ValueError(f"must be text, a number or a boolean, not a value of type {type(value).__name__}")
-    _check_scalar(value, object)
-    return value
-
-
-Scalar: TypeAlias = Annotated[
-    Any, AfterValidator(_plain_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
-]
-
-Path: TypeAlias = Annotated[
-    Annotated[Name, _mark("name")] | Annotated[list[Name], Field(min_length=1, max_length=16), _mark("path")],
-    _shape(name=str, path=list),
-]
-"""``targeting_key``, the name of an attribute, or a list of names that leads into nested attributes."""
-
-
-Names: TypeAlias = Annotated[
-    Annotated[Name, _mark("name")] | Annotated[list[Name], Field(min_length=1), _mark("names")],
-    _shape(name=str, names=list),
-]
-"""One name, or a list of them."""
 
 
 # -- conditions ------------------------------------------------------------------------------------
@@ -207,7 +85,7 @@ Operator: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-@_checked
+@checked
 class LeafCondition(TypedDict, total=False):
     """A test of one attribute. Unknown, so neither true nor false, where the attribute is absent."""
 
@@ -216,30 +94,53 @@ class LeafCondition(TypedDict, total=False):
     value: Json
 
 
-@_checked
+@checked
+class DialectCondition(TypedDict, total=False):
+    """A test that another dialect brings along."""
+
+    attribute: Required[SubjectModel]
+    op: Required[DialectName]
+    value: Required[Json]
+
+
+@checked
+class ReaderCondition(TypedDict, total=False):
+    """A test of a value that another dialect finds in its own way."""
+
+    attribute: Required[ReaderModel]
+    op: Required[Operator]
+    value: Required[Json]
+
+
+@checked
 class SegmentCondition(TypedDict, total=False):
     """Holds where the named segment does."""
 
     segment: Required[Name]
 
 
-@_checked
+@checked
 class PrerequisiteCondition(TypedDict, total=False):
-    """Holds where another flag serves one of these variants, or is enabled (default: ``enabled = true``)."""
+    """Holds where another flag serves one of these variants, or is enabled (default: ``enabled = true``).
+
+    Other dialects ask ``that`` of its decision, and may go in circles ``inside`` the flag that asks.
+    """
 
     flag: Required[Name]
     variant: Names | None
     enabled: bool | None
+    that: Condition
+    inside: Name
 
 
-@_checked
+@checked
 class AllCondition(TypedDict, total=False):
     """Holds where every one does."""
 
     all: Required[list[Condition]]
 
 
-@_checked
+@checked
 class AnyCondition(TypedDict, total=False):
     """Holds where one does."""
 
@@ -249,12 +150,26 @@ class AnyCondition(TypedDict, total=False):
 _Not = TypedDict("_Not", {"not": Required["Condition"]}, total=False)
 
 
-@_checked
+@checked
 class NotCondition(_Not, total=False):
     """Holds where the other one is definitely false."""
 
 
-@_checked
+@checked
+class KnownCondition(TypedDict, total=False):
+    """The other one, and false where that is unknown."""
+
+    known: Required[Condition]
+
+
+@checked
+class BrokenCondition(TypedDict, total=False):
+    """Makes the flag malformed for whoever gets here."""
+
+    broken: Required[Text]
+
+
+@checked
 class BucketModel(TypedDict, total=False):
     """Who is drawn, and under which salt."""
 
@@ -269,14 +184,22 @@ Slots: TypeAlias = list[Annotated[list[Percent], Field(min_length=2, max_length=
 _In = TypedDict("_In", {"in": Required[Slots]}, total=False)
 
 
-@_checked
+@checked
 class DrawCondition(_In, total=False):
     """Holds where the unit's draw lies in one of the ranges (percent, half-open)."""
 
     bucket: Required[BucketModel]
 
 
-@_checked
+@checked
+class RangesCondition(TypedDict, total=False):
+    """Holds where the unit's draw, by another scheme, lies in one of the ranges."""
+
+    bucket: Required[SchemeModel]
+    ranges: Required[NumberRanges]
+
+
+@checked
 class WindowModel(TypedDict, total=False):
     """From ``start`` on and before ``end``; either may be left out."""
 
@@ -284,7 +207,7 @@ class WindowModel(TypedDict, total=False):
     end: Instant | None
 
 
-@_checked
+@checked
 class TimeCondition(TypedDict, total=False):
     """Holds within a window of time."""
 
@@ -292,12 +215,29 @@ class TimeCondition(TypedDict, total=False):
 
 
 _KEYS = ("attribute", "segment", "flag", "all", "any", "not", "bucket", "time")
-_MARKED = {key: marked(key) for key in _KEYS}
-_LIST = marked("list")
+_ALL_KEYS = (
+    "attribute",
+    "segment",
+    "flag",
+    "all",
+    "any",
+    "not",
+    "ranges",
+    "bucket",
+    "time",
+    "known",
+    "broken",
+)
+_MARKED = {key: marked(key) for key in _ALL_KEYS}
+_DIALECT, _READER, _LIST = marked("dialect"), marked("read"), marked("list")
 
 
 def _condition_kind(value: Any) -> str | None:
     if isinstance(value, dict):
+        if ":" in str(value.get("op", "")):
+            return _DIALECT
+        if isinstance(value.get("attribute"), dict):
+            return _READER
         for key, mark in _MARKED.items():
             if key in value:
                 return mark
@@ -306,7 +246,7 @@ def _condition_kind(value: Any) -> str | None:
 
 def kind_of(node: Any) -> str:
     """The key that tells which condition a node is."""
-    return next(key for key in _KEYS if key in node)
+    return next(key for key in _ALL_KEYS if key in node)
 
 
 _BY_KEY = Discriminator(
@@ -316,36 +256,44 @@ _BY_KEY = Discriminator(
 )
 
 _AnyCondition: TypeAlias = (
-    Annotated[LeafCondition, _mark("attribute")]
-    | Annotated[SegmentCondition, _mark("segment")]
-    | Annotated[PrerequisiteCondition, _mark("flag")]
-    | Annotated[AllCondition, _mark("all")]
-    | Annotated[AnyCondition, _mark("any")]
-    | Annotated[NotCondition, _mark("not")]
-    | Annotated[DrawCondition, _mark("bucket")]
-    | Annotated[TimeCondition, _mark("time")]
+    Annotated[LeafCondition, mark("attribute")]
+    | Annotated[SegmentCondition, mark("segment")]
+    | Annotated[PrerequisiteCondition, mark("flag")]
+    | Annotated[AllCondition, mark("all")]
+    | Annotated[AnyCondition, mark("any")]
+    | Annotated[NotCondition, mark("not")]
+    | Annotated[DrawCondition, mark("bucket")]
+    | Annotated[TimeCondition, mark("time")]
+    | Annotated[DialectCondition, mark("dialect")]
+    | Annotated[ReaderCondition, mark("read")]
+    | Annotated[RangesCondition, mark("ranges")]
+    | Annotated[KnownCondition, mark("known")]
+    | Annotated[BrokenCondition, mark("broken")]
 )
 Condition: TypeAlias = Annotated[_AnyCondition, _BY_KEY]
-Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], _mark("list")], _BY_KEY]
+Conditions: TypeAlias = Annotated[_AnyCondition | Annotated[list[Condition], mark("list")], _BY_KEY]
 """One condition; a list of them is short for ``all``."""
 
 
 # -- flags -------------------------------------------------------------------------------------------
 
 
-@_checked
+@checked
 class VariantModel(TypedDict, total=False):
     """What a variant is worth; a value that is no table may stand alone.
 
-    ``enabled`` is what ``enabled()`` answers, by default the truth of the value.
+    ``enabled`` is what ``enabled()`` answers, by default the truth of the value. In other dialects, a
+    variant that is not ``valued`` gives the caller's default, and one that is not ``named`` hides its name.
     """
 
     value: Required[Json]
     enabled: bool | None
     description: Text | None
+    valued: bool
+    named: bool
 
 
-@_checked
+@checked
 class WeightModel(TypedDict, total=False):
     """A variant's part of a split, in percent."""
 
@@ -353,7 +301,7 @@ class WeightModel(TypedDict, total=False):
     weight: Required[Percent]
 
 
-@_checked
+@checked
 class StepModel(TypedDict, total=False):
     """From a point in time on, so many percent."""
 
@@ -362,30 +310,33 @@ class StepModel(TypedDict, total=False):
 
 
 Weights: TypeAlias = Annotated[
-    Annotated[dict[Name, Percent], Field(min_length=1), _mark("table")]
-    | Annotated[list[WeightModel], Field(min_length=1), _mark("list")],
-    _shape(table=dict, list=list),
+    Annotated[dict[Name, Percent], Field(min_length=1), mark("table")]
+    | Annotated[list[WeightModel], Field(min_length=1), mark("list")],
+    shape_of(table=dict, list=list),
 ]
 """Parts of a split, in percent, in order."""
 
 Rollout: TypeAlias = Annotated[
-    Annotated[Percent, _mark("percent")] | Annotated[list[StepModel], Field(min_length=1), _mark("steps")],
-    _shape(percent=float, steps=list),
+    Annotated[Percent, mark("percent")] | Annotated[list[StepModel], Field(min_length=1), mark("steps")],
+    shape_of(percent=float, steps=list),
 ]
 
 Value: TypeAlias = Annotated[
-    Annotated[VariantModel, _mark("variant")] | Annotated[Json, _NO_TABLE, _mark("value")],
-    _shape(value=object, variant=dict),
+    Annotated[VariantModel, mark("variant")] | Annotated[Json, NO_TABLE, mark("value")],
+    shape_of(value=object, variant=dict),
 ]
 
 
-@_checked
+@checked
 class RuleModel(TypedDict, total=False):
     """When something holds, what is served: ``serve``, ``split`` or ``experiment``.
 
     ``segment``, ``start`` and ``end`` are short for conditions; all of them must hold. ``rollout`` narrows
     ``serve`` or ``split`` to a share, in percent, or to steps of it in time; ``serve`` is then "on" by
     default.
+
+    The fields from ``nothing`` on are for rules of other dialects. They serve the caller's default, a
+    ``draw`` by another scheme or what they ``compute``; where nothing was served, ``miss`` says what follows.
     """
 
     id: Name | None
@@ -400,11 +351,24 @@ class RuleModel(TypedDict, total=False):
     experiment: Name | None
     salt: Name | None
     unit: Path | None
+    nothing: Literal[True]
+    draw: DrawModel
+    compute: ComputeModel
+    broken: Text
+    reason: ReasonName
+    measure: MeasureModel
+    miss: Literal["next", "stop", "last"]
+    last: bool
+    anonymous: bool
+    metadata: dict[str, Scalar]
 
 
-@_checked
+@checked
 class FlagModel(TypedDict, total=False):
-    """A named decision. Without ``variants`` it is a boolean flag: on and off."""
+    """A named decision. Without ``variants`` it is a boolean flag: on and off.
+
+    A ``default`` or an ``off`` that is null gives the caller's default.
+    """
 
     description: Text | None
     owner: Text | None
@@ -421,7 +385,7 @@ class FlagModel(TypedDict, total=False):
     metadata: dict[str, Scalar]
 
 
-@_checked
+@checked
 class MetricsModel(TypedDict, total=False):
     """What an experiment is judged by."""
 
@@ -429,7 +393,7 @@ class MetricsModel(TypedDict, total=False):
     guardrails: list[Text]
 
 
-@_checked
+@checked
 class ExperimentModel(TypedDict, total=False):
     """What is served, and why it is being asked.
 
@@ -455,7 +419,7 @@ class ExperimentModel(TypedDict, total=False):
     pins: dict[Name, Name]
 
 
-@_checked
+@checked
 class LayerModel(TypedDict, total=False):
     """One draw shared by experiments that must not overlap."""
 
@@ -465,7 +429,7 @@ class LayerModel(TypedDict, total=False):
     salt: Name | None
 
 
-@_checked
+@checked
 class HoldoutModel(TypedDict, total=False):
     """A slice, in percent, kept out of a set of experiments."""
 
@@ -480,7 +444,7 @@ class HoldoutModel(TypedDict, total=False):
 _Schema = TypedDict("_Schema", {"$schema": str | None}, total=False)
 
 
-@with_config(_CONFIG | {"title": "flagstaff rules", "json_schema_extra": {"$id": "urn:flagstaff:rules:1"}})
+@with_config(CONFIG | {"title": "flagstaff rules", "json_schema_extra": {"$id": "urn:flagstaff:rules:1"}})
 class Document(_Schema, total=False):
     """Everything that a client needs to decide."""
 

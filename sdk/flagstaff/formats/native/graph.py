@@ -25,6 +25,8 @@ MAX_TESTS = 100_000
 Graph = Mapping[Part, Mapping[Part, int]]
 """How often each part refers to each other one."""
 
+_NOTHING: Counter[Part] = Counter()
+
 
 def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
     """The broken parts and all that stand on them, each with the broken part that it owes that to.
@@ -51,10 +53,14 @@ def faults(graph: Graph, own: Mapping[Part, int]) -> Iterator[tuple[Part, str]]:
     """The flags and segments that can't be answered in good time, and why.
 
     ``own`` says how many rules and conditions each has of its own; one that it does not know is not there.
+    What is referred to zero times may go in a circle: whoever asks it takes care of that.
     """
     depths: dict[Part, int] = {}
     tests: dict[Part, int] = {}
-    links = {part: sorted(other for other in graph.get(part, ()) if other in own) for part in own}
+    links = {
+        part: sorted(other for other, count in graph.get(part, _NOTHING).items() if count and other in own)
+        for part in own
+    }
     for component in _components(links):
         for part in sorted(component):
             used = [other for other in links[part] if other in depths]

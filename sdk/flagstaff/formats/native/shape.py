@@ -17,20 +17,24 @@ from flagstaff.errors import Problem
 from flagstaff.formats.suggest import did_you_mean
 
 from .document import (
-    MARKS,
     AllCondition,
     AnyCondition,
+    BrokenCondition,
     BucketModel,
+    DialectCondition,
     Document,
     DrawCondition,
     ExperimentModel,
     FlagModel,
     HoldoutModel,
+    KnownCondition,
     LayerModel,
     LeafCondition,
     MetricsModel,
     NotCondition,
     PrerequisiteCondition,
+    RangesCondition,
+    ReaderCondition,
     RuleModel,
     SegmentCondition,
     StepModel,
@@ -38,8 +42,9 @@ from .document import (
     VariantModel,
     WeightModel,
     WindowModel,
-    marked,
 )
+from .general import ReaderModel
+from .primitives import MARKS, marked
 
 __all__ = ["MAX_PIECES", "excess", "faults_of", "keys_of", "problem_of", "schema"]
 
@@ -150,6 +155,12 @@ _FORMS: dict[tuple[str, ...], type] = {
     (marked("bucket"), "bucket"): BucketModel,
     (marked("time"),): TimeCondition,
     (marked("time"), "time"): WindowModel,
+    (marked("dialect"),): DialectCondition,
+    (marked("read"),): ReaderCondition,
+    (marked("ranges"),): RangesCondition,
+    (marked("known"),): KnownCondition,
+    (marked("broken"),): BrokenCondition,
+    (marked("reader"),): ReaderModel,
 }
 
 

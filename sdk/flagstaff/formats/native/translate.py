@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from flagstaff.core.conditions import parse_instant, prepare
+from flagstaff.core.conditions import parse_instant
 from flagstaff.core.rules import (
-    TARGETING_KEY,
+    NEXT,
     AllOf,
     AnyOf,
     Arm,
     Between,
+    Broken,
     Bucket,
     Condition,
     Drawn,
     Experiment,
     Flag,
     InSegment,
+    Known,
     Leaf,
     Not,
     Outcome,
@@ -26,12 +28,16 @@ from flagstaff.core.rules import (
     Serve,
     Share,
     Split,
+    Subject,
     Variant,
 )
+from flagstaff.formats.dialects import prepared
 
 from . import document as model
 from .canonical import condition_of, default_of, off_of, serve_of, variants_of, weights_of, when_of
-from .document import kind_of, thousandths
+from .document import kind_of
+from .general import bucket_of, computed_of, measure_of, ranges_of, reason_of, split_of, subject_of
+from .primitives import thousandths
 
 __all__ = ["Shared", "translate_flag", "translate_segment"]
 
@@ -52,9 +58,12 @@ def translate_flag(key: str, flag: model.FlagModel, shared: Shared) -> Flag:
     """The engine's flag."""
     return Flag(
         key=key,
-        variants={name: Variant(worth.value, worth.enabled) for name, worth in variants_of(flag).items()},
-        default=_checked(default_of(flag)),
-        off=_checked(off_of(flag)),
+        variants={
+            name: Variant(worth.value, worth.enabled, worth.valued, worth.named)
+            for name, worth in variants_of(flag).items()
+        },
+        default=default_of(flag),
+        off=off_of(flag),
         enabled=flag.get("enabled", True),
         gates=tuple(_condition(gate) for gate in flag.get("gates", ())),
         pins=flag.get("pins", {}),
@@ -71,18 +80,35 @@ def translate_segment(given: model.Conditions) -> Condition:
 
 
 def _rule(key: str, flag: model.FlagModel, index: int, rule: model.RuleModel, shared: Shared) -> Rule:
-    when, experiment = when_of(rule), rule.get("experiment")
+    when = when_of(rule)
     return Rule(
-        id=rule.get("id") or str(index),
+        id=None if rule.get("anonymous") else rule.get("id") or str(index),
         when=None if when is None else _condition(when),
-        outcome=_outcome(rule, rule.get("salt") or flag.get("salt") or key)
-        if experiment is None
-        else _experiment(experiment, shared),
+        outcome=_general(rule) or _outcome(rule, rule.get("salt") or flag.get("salt") or key, shared),
+        reason=reason_of(rule.get("reason")),
+        measure=measure_of(rule["measure"]) if "measure" in rule else None,
+        miss=rule.get("miss", NEXT),
+        last=rule.get("last", False),
+        metadata=rule.get("metadata", {}),
     )
 
 
-def _outcome(rule: model.RuleModel, salt: str) -> Outcome:
-    path, split = _path(rule.get("unit") or "targeting_key"), rule.get("split")
+def _general(rule: model.RuleModel) -> Outcome | None:
+    """The outcome of a rule in another dialect, if it is one."""
+    if "draw" in rule:
+        return split_of(rule["draw"])
+    if "compute" in rule:
+        return computed_of(rule["compute"])
+    if "broken" in rule:
+        return Broken(rule["broken"])
+    return Serve(None) if "nothing" in rule else None
+
+
+def _outcome(rule: model.RuleModel, salt: str, shared: Shared) -> Outcome:
+    experiment = rule.get("experiment")
+    if experiment is not None:
+        return _experiment(experiment, shared)
+    path, split = subject_of(rule.get("unit") or "targeting_key"), rule.get("split")
     if split is not None:
         share = _rollout(rule, Bucket.salted(f"{salt}:traffic", path))
         return Split(Bucket.salted(salt, path), _arms(split), share)
@@ -94,7 +120,7 @@ def _experiment(key: str, shared: Shared) -> Outcome:
     status = experiment.get("status", "running")
     if status == "decided":
         return Serve(_checked(experiment.get("winner")))
-    salt, path = experiment.get("salt") or key, _path(experiment.get("unit", "targeting_key"))
+    salt, path = experiment.get("salt") or key, subject_of(experiment.get("unit", "targeting_key"))
     return Experiment(
         key=key,
         revision=experiment.get("revision", 1),
@@ -108,7 +134,7 @@ def _experiment(key: str, shared: Shared) -> Outcome:
 
 
 def _participation(
-    experiment: model.ExperimentModel, salt: str, path: tuple[str, ...], shared: Shared
+    experiment: model.ExperimentModel, salt: str, path: Subject, shared: Shared
 ) -> Share | None:
     layer, traffic = experiment.get("layer"), experiment.get("traffic")
     if layer is not None:
@@ -121,7 +147,7 @@ def _participation(
 
 def _holdouts(experiment: str, shared: Shared) -> Iterator[tuple[str, Share]]:
     for name, holdout in shared.holdouts(experiment):
-        bucket = Bucket.salted(holdout.get("salt") or name, _path(holdout.get("unit", "targeting_key")))
+        bucket = Bucket.salted(holdout.get("salt") or name, subject_of(holdout.get("unit", "targeting_key")))
         yield name, Share(bucket, _ranges([[0, holdout["size"]]]))
 
 
@@ -150,11 +176,6 @@ def _arms(split: dict[str, float] | list[model.WeightModel]) -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def _path(given: str | list[str]) -> tuple[str, ...]:
-    path = (given,) if isinstance(given, str) else tuple(given)
-    return TARGETING_KEY if path == TARGETING_KEY else path  # the one object, so that a look at it is enough
-
-
 def _seconds(text: str) -> float:
     return _checked(parse_instant(text))
 
@@ -167,30 +188,44 @@ def _checked(value: _T | None) -> _T:
 
 
 def _condition(node: Any) -> Condition:
-    match kind_of(node):
-        case "attribute":
-            operand = node.get("value", True)
-            return Leaf(_path(node["attribute"]), node["op"], operand, prepare(node["op"], operand))
-        case "all":
-            return AllOf(tuple(_condition(item) for item in node["all"]))
-        case "any":
-            return AnyOf(tuple(_condition(item) for item in node["any"]))
-        case "not":
-            return Not(_condition(node["not"]))
-        case "segment":
-            return InSegment(node["segment"])
-        case "flag":
-            return _prerequisite(node)
-        case "bucket":
-            bucket = Bucket.salted(node["bucket"]["salt"], _path(node["bucket"].get("unit", "targeting_key")))
-            return Drawn(Share(bucket, _ranges(node["in"])))
-        case _:
-            start, end = node["time"].get("start"), node["time"].get("end")
-            return Between(_seconds(start) if start else None, _seconds(end) if end else None)
+    made: Condition = _CONDITIONS[kind_of(node)](node)
+    return made
+
+
+def _leaf(node: Any) -> Leaf:
+    operand = node.get("value", True)
+    return Leaf(subject_of(node["attribute"]), node["op"], operand, prepared(node["op"], operand))
+
+
+def _drawn(node: model.DrawCondition) -> Drawn:
+    bucket = Bucket.salted(node["bucket"]["salt"], subject_of(node["bucket"].get("unit", "targeting_key")))
+    return Drawn(Share(bucket, _ranges(node["in"])))
+
+
+def _between(node: model.TimeCondition) -> Between:
+    start, end = node["time"].get("start"), node["time"].get("end")
+    return Between(_seconds(start) if start else None, _seconds(end) if end else None)
 
 
 def _prerequisite(node: model.PrerequisiteCondition) -> Prerequisite:
     variant, enabled = node.get("variant"), node.get("enabled")
-    if variant is None:
-        return Prerequisite(node["flag"], None, True if enabled is None else enabled)
-    return Prerequisite(node["flag"], (variant,) if isinstance(variant, str) else tuple(variant), enabled)
+    variants = None if variant is None else (variant,) if isinstance(variant, str) else tuple(variant)
+    if variant is None and enabled is None and "that" not in node:
+        enabled = True
+    that = _condition(node["that"]) if "that" in node else None
+    return Prerequisite(node["flag"], variants, enabled, that, node.get("inside"))
+
+
+_CONDITIONS: dict[str, Callable[[Any], Condition]] = {
+    "attribute": _leaf,
+    "all": lambda node: AllOf(tuple(map(_condition, node["all"]))),
+    "any": lambda node: AnyOf(tuple(map(_condition, node["any"]))),
+    "not": lambda node: Not(_condition(node["not"])),
+    "known": lambda node: Known(_condition(node["known"])),
+    "segment": lambda node: InSegment(node["segment"]),
+    "flag": _prerequisite,
+    "bucket": _drawn,
+    "ranges": lambda node: Drawn(Share(bucket_of(node["bucket"]), ranges_of(node["ranges"]))),
+    "time": _between,
+    "broken": lambda node: Broken(node["broken"]),
+}
