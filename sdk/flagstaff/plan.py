@@ -7,6 +7,7 @@ import os
 from functools import partial
 
 from flagstaff.errors import ConfigError
+from flagstaff.formats import check_format
 from flagstaff.settings import Settings, base_url
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flagstaff.events.outlet import Outlet
     from flagstaff.events.spool import Spool
     from flagstaff.events.transport import Sink, Transport
+    from flagstaff.formats import Format
     from flagstaff.net.http import AsyncHttp, Http
     from flagstaff.net.message import Request
     from flagstaff.runtime.clock import Clock
@@ -55,6 +57,7 @@ class Plan:
         max_stale: float | None,
         stream: bool | None,
         format: str,  # noqa: A002
+        format_options: Mapping[str, Any] | None,
         clock: Clock | None,
         http: Http | AsyncHttp,
     ) -> None:
@@ -75,15 +78,14 @@ class Plan:
         )
         given = source if source is not None else self.settings.environ.get("FLAGSTAFF_URL") or None
         url = None if given is not None and hasattr(given, "attach") else _server(given)
-        self.source: Source = given if url is None else self._server_source(url, format)  # type: ignore[assignment]
+        reading = check_format(format, format_options)
+        self.source: Source = given if url is None else self._server_source(url, reading)  # type: ignore[assignment]
         self.outlet: Outlet | None = self._outlet(_destination(events, url, self.settings.environ))
 
-    def _server_source(self, url: str, format: str) -> Source:  # noqa: A002
-        from flagstaff.formats import check_format
+    def _server_source(self, url: str, format: Format) -> Source:  # noqa: A002
         from flagstaff.sources.http import HttpSource
         from flagstaff.sources.last_known_good import LastKnownGood
 
-        check_format(format)
         self._check_max_stale()
         self.http.expect(url)
         polling = HttpSource(
@@ -119,14 +121,14 @@ class Plan:
                 f"must not be less than poll_interval, {settings.poll_interval:g} s",
             )
 
-    def _store(self, url: str, format: str) -> RulesStore:  # noqa: A002
+    def _store(self, url: str, format: Format) -> RulesStore:  # noqa: A002
         """Where rules are kept: those of each server, key and format by themselves."""
         from pathlib import Path
 
         from flagstaff.sources.store import RulesStore
 
         directory = Path(self.settings.directory).absolute() / "rules"
-        return RulesStore(directory, f"{format}\0{url}\0{self.settings.revealed_key}")
+        return RulesStore(directory, f"{format.name}\0{url}\0{self.settings.revealed_key}")
 
     def _outlet(self, destination: str | Sink | None) -> Outlet | None:
         if destination is None:
@@ -198,28 +200,24 @@ class Plan:
 def file_source(
     path: str | os.PathLike[str],
     *,
-    format: str,  # noqa: A002
+    format: Format,  # noqa: A002
     poll_interval: float | None,
     clock: Clock | None,
 ) -> Source:
     """A file's rules, read now and watched from then on. RulesError, ConfigError."""
-    from flagstaff.formats import check_format
     from flagstaff.sources.file import FileSource
 
     settings = Settings(
         key=None, poll_interval=poll_interval, flush_interval=None, default_poll_interval=_FILE_INTERVAL
     )
-    return FileSource(
-        path, format=check_format(format), clock=clock or _system_clock(), interval=settings.poll_interval
-    )
+    return FileSource(path, format=format, clock=clock or _system_clock(), interval=settings.poll_interval)
 
 
-def document_source(document: bytes | Mapping[str, Any], *, format: str, clock: Clock | None) -> Source:  # noqa: A002
+def document_source(document: bytes | Mapping[str, Any], *, format: Format, clock: Clock | None) -> Source:  # noqa: A002
     """Rules that are given. RulesError, ConfigError."""
-    from flagstaff.formats import check_format
     from flagstaff.sources.static import StaticSource
 
-    return StaticSource(document, format=check_format(format), clock=clock or _system_clock())
+    return StaticSource(document, format=format, clock=clock or _system_clock())
 
 
 def _system_clock() -> Clock:

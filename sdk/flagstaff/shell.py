@@ -10,6 +10,7 @@ from flagstaff.admission import Admission, TokenOverride
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
+from flagstaff.formats import check_format
 from flagstaff.overrides import Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.runtime.weak import weakly
@@ -58,6 +59,7 @@ class Shell(Flags):
         max_stale: float | None = None,
         stream: bool | None = None,
         format: str = "native",  # noqa: A002 - what everybody calls it
+        format_options: Mapping[str, Any] | None = None,
         http_client: Any = None,
         clock: Clock | None = None,
     ) -> None:
@@ -100,7 +102,10 @@ class Shell(Flags):
             Whom a token must be meant for, such as "shop/staging"; left out, for nobody in particular.
             ``FLAGSTAFF_OVERRIDE_AUDIENCE``.
         ``format``
-            Which dialect the rules are written in: native, or auto.
+            Which dialect the rules are written in: native, unleash, growthbook, flagd, optimizely, eppo,
+            launchdarkly or flagsmith; auto tells by their shape.
+        ``format_options``
+            What else the reader of a dialect should know, such as ``{"fractional": 1}`` for flagd.
         ``http_client``
             An ``httpx.Client`` of your own (an ``httpx.AsyncClient`` for ``AsyncClient``), for proxies,
             certificates or tests; it is never closed here.
@@ -121,6 +126,7 @@ class Shell(Flags):
             max_stale=max_stale,
             stream=stream,
             format=format,
+            format_options=format_options,
             clock=clock,
             http=self._open(http_client),
         )
@@ -176,6 +182,7 @@ class Shell(Flags):
         override_audience: str | None = None,
         max_stale: float | None = None,
         format: str = "native",  # noqa: A002
+        format_options: Mapping[str, Any] | None = None,
         http_client: Any = None,
         clock: Clock | None = None,
     ) -> Self:
@@ -185,7 +192,8 @@ class Shell(Flags):
         file; ConfigError where there is none. A wrong version later on leaves the rules as they are, and
         ``status()`` says so. Events go nowhere unless told.
         """
-        source = file_source(path, format=format, poll_interval=poll_interval, clock=clock)
+        reading = check_format(format, format_options)
+        source = file_source(path, format=reading, poll_interval=poll_interval, clock=clock)
         return cls(
             source,
             key=key,
@@ -215,6 +223,7 @@ class Shell(Flags):
         override_secret: str | Secret | Sequence[str | Secret] | None = None,
         override_audience: str | None = None,
         format: str = "native",  # noqa: A002
+        format_options: Mapping[str, Any] | None = None,
         http_client: Any = None,
         clock: Clock | None = None,
     ) -> Self:
@@ -222,7 +231,7 @@ class Shell(Flags):
 
         Events go nowhere unless told.
         """
-        source = document_source(document, format=format, clock=clock)
+        source = document_source(document, format=check_format(format, format_options), clock=clock)
         return cls(
             source,
             key=key,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flagstaff import ConfigError, RulesError
+from flagstaff.formats import NATIVE
 from flagstaff.shell import Shell
 from flagstaff.sources.file import FileSource
 from tests.client.lab import Driver, Maker, document, encoded, eventually, numbered
@@ -204,7 +205,7 @@ class Looking:
     def __init__(self, path: Path) -> None:
         self.published: list[int | None] = []
         self.now = 100.0
-        self.source = FileSource(path, format="native", clock=self, interval=1.0)
+        self.source = FileSource(path, format=NATIVE, clock=self, interval=1.0)
         self.source.attach(lambda loaded: self.published.append(loaded.rules.revision))
 
     time = staticmethod(time.time)

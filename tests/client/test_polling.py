@@ -9,6 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from flagstaff import Secret
+from flagstaff.formats import NATIVE
 from flagstaff.net.http import Http
 from flagstaff.sources.http import HttpSource
 from tests.client.lab import Server, encoded, numbered, scripted, tagged
@@ -29,7 +30,7 @@ class Poller:
             url,
             key=Secret(key) if key else None,
             http=self._http,
-            format="native",
+            format=NATIVE,
             clock=self,
             interval=interval,
             rng=self,

@@ -78,7 +78,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a format of a wrong type": (
         {"source": URL, "format": 7},
         "format",
-        "must be one of native, auto, not 7",
+        "launchdarkly, flagsmith, not 7",
     ),
 }
 

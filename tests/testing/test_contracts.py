@@ -10,6 +10,7 @@ from unittest import SkipTest
 
 import pytest
 
+from flagstaff.formats import NATIVE
 from flagstaff.runtime.clock import SystemClock
 from flagstaff.sources import Publish, Source
 from flagstaff.sources.file import FileSource
@@ -25,7 +26,7 @@ class TestMemorySource(SourceContract):
 
 class TestStaticSource(SourceContract):
     def make_source(self) -> Source:
-        return StaticSource(document(), format="native", clock=SystemClock())
+        return StaticSource(document(), format=NATIVE, clock=SystemClock())
 
 
 class TestFileSource(SourceContract):
@@ -35,7 +36,7 @@ class TestFileSource(SourceContract):
 
     def make_source(self) -> Source:
         self.path.write_text(json.dumps(document()))
-        return FileSource(self.path, format="native", clock=SystemClock(), interval=1.0)
+        return FileSource(self.path, format=NATIVE, clock=SystemClock(), interval=1.0)
 
     def break_source(self, source: Source) -> None:  # noqa: ARG002
         self.path.unlink()

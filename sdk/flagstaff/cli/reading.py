@@ -62,6 +62,7 @@ def read_bytes(path: str) -> bytes:
 
 def _fetch(url: str) -> Loaded:
     """Asks a server once, as a client would, and says why if no rules come back."""
+    from flagstaff.formats import check_format
     from flagstaff.net.http import Http
     from flagstaff.runtime.clock import SystemClock
     from flagstaff.settings import Settings, base_url
@@ -75,7 +76,7 @@ def _fetch(url: str) -> Loaded:
         base_url("URL", url),
         key=settings.key,
         http=http,
-        format="native",
+        format=check_format("native"),
         clock=SystemClock(),
         interval=_POLL_SECONDS,
     )

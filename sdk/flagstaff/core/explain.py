@@ -237,7 +237,7 @@ def nested(
     """A test that is written down under a heading, with what happens in it one level deeper."""
 
     def traced(context: Context) -> bool | None:
-        step = trace.add(kind, "", name=name)
+        step = trace.add(kind, f"{kind} {name}: not told", name=name)
         with trace.inside():
             result = step.result = test(context)
         step.text = _printable(f"{kind} {name}: {_verdict(result)}")

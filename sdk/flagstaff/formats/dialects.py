@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flagstaff.core.conditions import Prepared, prepare
 from flagstaff.core.rules import Computed, Reader
+from flagstaff.formats import VENDORS
 from flagstaff.formats.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from flagstaff.core.context import Context
 
-__all__ = ["VENDORS", "Compute", "Reading", "computed", "prepared", "reader"]
-
-VENDORS = ("unleash", "growthbook", "flagd", "optimizely", "eppo", "launchdarkly", "flagsmith")
+__all__ = ["Compute", "Reading", "computed", "prepared", "reader"]
 
 Compute: TypeAlias = "Callable[[Context, Callable[[], float]], str | None]"
 """From a context, and a function that tells the time (seconds since the epoch), to a variant or None."""

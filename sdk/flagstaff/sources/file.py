@@ -12,6 +12,7 @@ from flagstaff.formats import load
 if TYPE_CHECKING:
     import os
 
+    from flagstaff.formats import Format
     from flagstaff.formats.native import Loaded
     from flagstaff.runtime.clock import Clock
     from flagstaff.runtime.machine import Machine
@@ -30,7 +31,7 @@ _SETTLED_NANOSECONDS: Final = 2_000_000_000
 _WRITING_SECONDS: Final = 0.1
 
 
-def load_file(path: str | os.PathLike[str], *, format: str = "native") -> Loaded:  # noqa: A002
+def load_file(path: str | os.PathLike[str], *, format: str | Format = "native") -> Loaded:  # noqa: A002
     """Read and check a rules file (.json, .toml; .yaml with the extra).
 
     RulesError lists what is wrong in it; ConfigError where there is no such file.
@@ -59,7 +60,7 @@ class FileSource:
         self,
         path: str | os.PathLike[str],
         *,
-        format: str,  # noqa: A002
+        format: Format,  # noqa: A002
         clock: Clock,
         interval: float,
     ) -> None:

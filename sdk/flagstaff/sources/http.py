@@ -11,6 +11,7 @@ from flagstaff.net.message import Request, Response, TransportError, host_of
 from flagstaff.runtime.clock import rest
 
 if TYPE_CHECKING:
+    from flagstaff.formats import Format
     from flagstaff.formats.native import Loaded
     from flagstaff.net.backoff import Rng
     from flagstaff.net.http import AsyncHttp, Http
@@ -71,7 +72,7 @@ class HttpSource:
         *,
         key: Secret | None,
         http: Http | AsyncHttp,
-        format: str,  # noqa: A002
+        format: Format,  # noqa: A002
         clock: Clock,
         interval: float,
         rng: Rng | None = None,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flagstaff.errors import FlagstaffError
-from flagstaff.formats import load
 from flagstaff.runtime.notice import info, warn
 from flagstaff.sources.store import Kept
 
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from flagstaff.formats import Format
     from flagstaff.formats.native import Loaded
     from flagstaff.runtime.clock import Clock
     from flagstaff.runtime.machine import Machine
@@ -61,7 +61,7 @@ class LastKnownGood:
         source: Fetching,
         store: RulesStore,
         *,
-        format: str,  # noqa: A002
+        format: Format,  # noqa: A002
         clock: Clock,
     ) -> None:
         self._source = source
@@ -114,7 +114,7 @@ class LastKnownGood:
             return None
         try:
             where = str(self._store.path)
-            return kept, load(kept.body, format=self._format, source=where, strict=False)
+            return kept, self._format.load(kept.body, source=where, strict=False)
         except FlagstaffError:
             return None  # written by a version that read more than this one
 
