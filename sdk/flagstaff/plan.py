@@ -80,7 +80,8 @@ class Plan:
         url = None if given is not None and hasattr(given, "attach") else _server(given)
         reading = check_format(format, format_options)
         self.source: Source = given if url is None else self._server_source(url, reading)  # type: ignore[assignment]
-        self.outlet: Outlet | None = self._outlet(_destination(events, url, self.settings.environ))
+        collector = url if reading.is_ours else None
+        self.outlet: Outlet | None = self._outlet(_destination(events, collector, self.settings.environ))
 
     def _server_source(self, url: str, format: Format) -> Source:  # noqa: A002
         from flagstaff.sources.http import HttpSource
@@ -89,8 +90,7 @@ class Plan:
         self._check_max_stale()
         self.http.expect(url)
         polling = HttpSource(
-            url,
-            key=self.settings.key,
+            format.endpoint(url, self.settings.key),
             http=self.http,
             format=format,
             clock=self.clock,
@@ -99,9 +99,9 @@ class Plan:
         source = self._streaming(polling, url) if self._can_stream(url, format) else polling
         return LastKnownGood(source, self._store(url, format), format=format, clock=self.clock)
 
-    def _can_stream(self, url: str, format: str) -> bool:  # noqa: A002
+    def _can_stream(self, url: str, format: Format) -> bool:  # noqa: A002
         """Whether there may be a stream: other dialects, and a document's own address, have none."""
-        return self.settings.stream and format in ("native", "auto") and not url.endswith(".json")
+        return self.settings.stream and format.is_ours and not url.endswith(".json")
 
     def _streaming(self, polling: HttpSource, url: str) -> StreamSource:
         from flagstaff.sources.stream import StreamSource

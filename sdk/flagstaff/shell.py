@@ -73,7 +73,8 @@ class Shell(Flags):
         ``events``
             Where exposures and tracked events go: a collector's address (they are posted to
             ``/v1/events``), an object with a ``send`` method, or None for nowhere. Left out, they go to the
-            server that rules come from, and nowhere if that is none. ``FLAGSTAFF_EVENTS``.
+            server that rules come from, and nowhere if that is none or another vendor's.
+            ``FLAGSTAFF_EVENTS``.
         ``poll_interval``
             Seconds between two looks at the rules: 30 for a server, 1 for a file.
             ``FLAGSTAFF_POLL_INTERVAL``.

@@ -27,8 +27,7 @@ class Poller:
         self.published: list[int | None] = []
         self._http = Http()
         self.source = HttpSource(
-            url,
-            key=Secret(key) if key else None,
+            NATIVE.endpoint(url, Secret(key) if key else None),
             http=self._http,
             format=NATIVE,
             clock=self,

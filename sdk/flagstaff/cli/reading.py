@@ -62,7 +62,7 @@ def read_bytes(path: str) -> bytes:
 
 def _fetch(url: str) -> Loaded:
     """Asks a server once, as a client would, and says why if no rules come back."""
-    from flagstaff.formats import check_format
+    from flagstaff.formats import NATIVE
     from flagstaff.net.http import Http
     from flagstaff.runtime.clock import SystemClock
     from flagstaff.settings import Settings, base_url
@@ -73,10 +73,9 @@ def _fetch(url: str) -> Loaded:
     )
     http, arrived = Http(), list[Any]()
     source = HttpSource(
-        base_url("URL", url),
-        key=settings.key,
+        NATIVE.endpoint(base_url("URL", url), settings.key),
         http=http,
-        format=check_format("native"),
+        format=NATIVE,
         clock=SystemClock(),
         interval=_POLL_SECONDS,
     )

@@ -33,6 +33,11 @@ class Format:
         self.name: str = name
         self.options: Mapping[str, Any] = options
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether a server that speaks it speaks the rest of flagstaff's protocol, too."""
+        return self.name not in VENDORS
+
     def load(
         self,
         data: bytes | Mapping[str, Any],

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flagstaff.errors import FlagstaffError, RulesError
-from flagstaff.formats import load
 from flagstaff.net.backoff import Backoff, is_lasting, retry_after
 from flagstaff.net.message import Request, Response, TransportError, host_of
 from flagstaff.runtime.clock import rest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flagstaff.formats import Format
+    from flagstaff.formats.endpoint import Endpoint
     from flagstaff.formats.native import Loaded
     from flagstaff.net.backoff import Rng
     from flagstaff.net.http import AsyncHttp, Http
     from flagstaff.runtime.clock import Clock
     from flagstaff.runtime.machine import Machine
-    from flagstaff.settings import Secret
     from flagstaff.sources.source import Publish
 
-__all__ = ["MAX_BYTES", "Fetched", "HttpSource", "Received", "origin", "rules_address"]
+__all__ = ["MAX_BYTES", "Fetched", "HttpSource", "Received", "origin"]
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest document that is read, in bytes once decompressed: room for 100,000 flags."""
@@ -58,19 +59,13 @@ def origin(url: str) -> str:
     return f"{url.partition(':')[0]}://{host_of(url)}"
 
 
-def rules_address(url: str) -> str:
-    """Where a base address has its rules; an address that ends in .json is the document itself."""
-    return url if url.endswith(".json") else f"{url}/v1/rules"
-
-
 class HttpSource:
     """Polls an address with its ETag; whatever comes back, rules that worked stay until better ones come."""
 
     def __init__(
         self,
-        url: str,
+        endpoint: Endpoint,
         *,
-        key: Secret | None,
         http: Http | AsyncHttp,
         format: Format,  # noqa: A002
         clock: Clock,
@@ -83,8 +78,8 @@ class HttpSource:
             rng = random
         self.fault: str | None = None
         self.checked: float | None = None
-        self._address = rules_address(url)
-        self._key = key
+        self._address = endpoint.url
+        self._headers = endpoint.headers
         self._http = http
         self._format = format
         self._clock = clock
@@ -143,9 +138,9 @@ class HttpSource:
         if self.fault is None:
             self._due = now + self._interval * self._rng.random()
 
-    def credentials(self) -> dict[str, str]:
+    def credentials(self) -> Mapping[str, str]:
         """The headers that say who asks."""
-        return {} if self._key is None else {"Authorization": f"Bearer {self._key.reveal()}"}
+        return self._headers
 
     def _request(self) -> Request:
         headers = {"Accept": "application/json", **self.credentials()}
@@ -170,9 +165,8 @@ class HttpSource:
         if response.status != 200:
             return Fetched(response, None)
         where = host_of(self._address)
-        loaded = load(
+        loaded = self._format.load(
             response.body,
-            format=self._format,
             source=where,
             strict=False,
             before=self._current,

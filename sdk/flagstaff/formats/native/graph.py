@@ -25,7 +25,7 @@ MAX_TESTS = 100_000
 Graph = Mapping[Part, Mapping[Part, int]]
 """How often each part refers to each other one."""
 
-_NOTHING: Counter[Part] = Counter()
+_NOTHING: Mapping[Part, int] = {}
 
 
 def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
