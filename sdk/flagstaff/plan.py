@@ -158,12 +158,11 @@ class Plan:
         return said
 
     def _spool(self, destination: str | Sink, durability: str, ledger: Ledger) -> Spool:
-        """Where events wait: on disk, those for each destination and key by themselves."""
+        """Where events wait: on disk, those for each destination by themselves, and each key's apart."""
         from flagstaff.events.spool import MemorySpool
 
         if durability == "memory":
             return MemorySpool()
-        from hashlib import sha256
         from pathlib import Path
 
         from flagstaff.events.disk import DiskSpool
@@ -172,9 +171,9 @@ class Plan:
         kind = type(destination)
         name = destination if isinstance(destination, str) else f"{kind.__module__}.{kind.__qualname__}"
         # Absolute: the program may go to another working directory, and its heir come from one.
-        directory = Path(settings.directory).absolute()
-        root = directory / "spool" / sha256(f"{name}\0{settings.revealed_key}".encode()).hexdigest()[:16]
-        return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=durability == "disk")
+        root = Path(settings.directory).absolute() / "spool" / _digest(name)
+        kin = f"{_digest(name, settings.revealed_key)}-"
+        return DiskSpool(root, settings.spool_quota, self.clock, ledger, sync=durability == "disk", kin=kin)
 
     def _posting(self, url: str) -> Transport[Any]:
         from flagstaff.events.transport import HttpTransport
@@ -218,6 +217,12 @@ def document_source(document: bytes | Mapping[str, Any], *, format: Format, cloc
     from flagstaff.sources.static import StaticSource
 
     return StaticSource(document, format=format, clock=clock or _system_clock())
+
+
+def _digest(*parts: str) -> str:
+    from hashlib import sha256
+
+    return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _system_clock() -> Clock:

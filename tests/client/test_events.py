@@ -281,12 +281,12 @@ def test_a_tracked_event_says_what_happened_to_whom(driver: Driver, basket: Bask
 
 
 def test_events_are_numbered_from_one_and_arrive_in_order(driver: Driver, basket: Basket) -> None:
-    for number in range(1200):
+    for number in range(4500):
         driver.flags.track("step", USER, value=number)
     assert driver.flush()
 
-    assert [event["data"]["value"] for event in basket.events] == list(range(1200))
-    assert [int(event["sequence"]) for event in basket.events] == list(range(1, 1201))
+    assert [event["data"]["value"] for event in basket.events] == list(range(4500))
+    assert [int(event["sequence"]) for event in basket.events] == list(range(1, 4501))
     assert len({event["process"] for event in basket.events}) == 1
     assert basket.batches == 3
 
@@ -322,10 +322,10 @@ def test_events_leave_by_themselves_when_they_are_old_enough(make: Maker, basket
 def test_events_leave_at_once_when_they_are_many(make: Maker, basket: Basket) -> None:
     driver = make.from_document(events=basket, flush_interval=3600)
 
-    for _ in range(500):
+    for _ in range(2000):
         driver.flags.track("step")
 
-    eventually(lambda: len(basket.events) == 500)
+    eventually(lambda: len(basket.events) == 2000)
 
 
 def test_a_flush_with_nothing_to_send_is_done(driver: Driver, make: Maker) -> None:

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from flagstaff.events.dedupe import Seen
+from flagstaff.events.disk import DiskSpool
 from flagstaff.events.ledger import Ledger
 from flagstaff.events.model import Encoder
 from flagstaff.events.recorder import Recorder
 from flagstaff.events.sender import Delivery, Sender
-from flagstaff.events.spool import MemorySpool
+from flagstaff.events.spool import MemorySpool, Spool
 from flagstaff.events.transport import HttpTransport, Transport
 from flagstaff.net.backoff import Backoff
 from flagstaff.net.http import AsyncHttp, Http, Request
@@ -177,12 +179,20 @@ class Pipeline:
     """The whole way of an event, from the recorder to a transport; driven by hand or by a driver."""
 
     def __init__(
-        self, transport: Transport[Any], clock: Clock, *, max_events: int = 10_000, **options: Any
+        self,
+        transport: Transport[Any],
+        clock: Clock,
+        *,
+        max_events: int = 10_000,
+        root: Path | None = None,
+        **options: Any,
     ) -> None:
         self.clock = clock
-        self.encoder = Encoder("shop", "live", "a" * 16)
-        self.spool = MemorySpool(max_events)
+        self.encoder = Encoder("shop", "live", "a" * 16 if root is None else None)
         self.ledger = Ledger()
+        self.spool: Spool = (
+            MemorySpool(max_events) if root is None else DiskSpool(root, 1024 * 1024, clock, self.ledger)
+        )
         self.appended = 0
         self.recorder = Recorder(self.encoder, Seen(), self.spool, self.ledger, clock, self._appended)
         self.backoff = Backoff(1.0, 60.0, Half())
@@ -221,7 +231,7 @@ class Pipeline:
     def balanced(self) -> bool:
         counts = self.ledger.snapshot()
         settled = counts["delivered"] + sum(counts["dropped"].values())
-        return counts["accepted"] == settled + counts["pending"] and counts["pending"] == len(self.spool)
+        return counts["accepted"] == settled + counts["pending"] and counts["pending"] == self.spool.pending
 
 
 def request_to(url: str) -> Callable[[bytes], Request]:

@@ -9,6 +9,7 @@ import random
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,10 +33,11 @@ QUOTA = 1024 * 1024
 class Life:
     """One process's use of a spool: it keeps the books as a recorder and a sender do."""
 
-    def __init__(self, root: Path, quota: int = QUOTA, *, sync: bool = False) -> None:
+    def __init__(self, root: Path, quota: int = QUOTA, *, sync: bool = False, kin: str = "") -> None:
         self.clock = FakeClock()
+        self.clock.wall = time.time()
         self.ledger = Ledger()
-        self.spool = DiskSpool(root, quota, self.clock, self.ledger, sync=sync)
+        self.spool = DiskSpool(root, quota, self.clock, self.ledger, sync=sync, kin=kin)
 
     def append(self, record: bytes) -> bool:
         self.ledger.accept()
@@ -215,6 +217,52 @@ def test_the_living_are_not_inherited(tmp_path: Path) -> None:
     assert one.take() == [b"mine"]
     one.close()
     two.close()
+
+
+def test_what_was_spooled_under_another_key_waits_an_hour_for_somebody_who_has_it(tmp_path: Path) -> None:
+    lived(tmp_path, [b"old"], kin="old-")
+    stranger = Life(tmp_path, kin="new-")
+    assert stranger.drain() == []
+    stranger.clock.turn(3700)
+    assert stranger.drain() == [b"old"]
+    lived(tmp_path, [b"again"], kin="old-")
+    relative = Life(tmp_path, kin="old-")
+    assert relative.drain() == [b"again"]
+    relative.close()
+    stranger.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_lives_long_and_dies_is_not_taken_for_one_that_died_long_ago(tmp_path: Path) -> None:
+    old = Life(tmp_path, kin="old-")
+    old.append(b"old")
+    lock = files(tmp_path)[0].parent / "lock"
+    os.utime(lock, (0, 0))
+    old.tend()
+    old.die()
+    stranger = Life(tmp_path, kin="new-")
+    assert stranger.drain() == []
+    stranger.close()
+    assert lock.stat().st_mtime > time.time() - 60
+
+
+def test_what_was_to_go_elsewhere_is_removed_after_a_month(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("forgotten", "recent", "mine"):
+        lived(tmp_path / name, [b"event"])
+    living = Life(tmp_path / "living")
+    living.append(b"event")
+    for name in ("forgotten", "living", "mine"):
+        os.utime(files(tmp_path / name)[0].parent / "lock", (0, 0))
+    heir = Life(tmp_path / "mine")
+    assert heir.drain() == [b"event"]
+    heir.close()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["living", "mine", "recent"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert living.take() == [b"event"]
+    living.close()
 
 
 def test_of_many_heirs_exactly_one_inherits(tmp_path: Path) -> None:

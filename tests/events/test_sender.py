@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+from pathlib import Path
 
 import pytest
 
 from flagstaff.events.sender import Delivery
+from flagstaff.events.spool import MemorySpool
 from flagstaff.net.http import Http
 from tests.events.conftest import MakePipeline
 from tests.events.lab import KEY, NOON, Answer, Arm, Collector, FakeClock, Pipeline, over_http
@@ -228,6 +230,39 @@ def test_no_failure_is_final(pipeline: Pipeline, clock: FakeClock, collector: Co
     assert collector.units == ["a"]
 
 
+@pytest.mark.parametrize(("status", "least", "most"), [(503, 60, 400), (401, 6, 30), (404, 6, 30)])
+def test_what_time_does_not_mend_is_tried_more_rarely_and_for_ever(  # noqa: PLR0917 - fixtures
+    pipeline: Pipeline, clock: FakeClock, collector: Collector, status: int, least: int, most: int
+) -> None:
+    collector.script = [Answer(status)] * 400
+    pipeline.expose("a")
+    pipeline.run(clock, 3600)
+
+    assert least <= len(collector.requests) <= most
+    collector.script = []
+    pipeline.run(clock, 300)
+    assert collector.units == ["a"]
+
+
+def test_what_nobody_was_told_of_is_told_by_the_next_process(
+    tmp_path: Path, clock: FakeClock, collector: Collector, http: Http
+) -> None:
+    lines = [Pipeline(over_http(collector.url, clock, http), clock, root=tmp_path) for _ in range(2)]
+    collector.script = [Answer(503), Answer(hang_up=True)]
+    lines[0].expose("kept", "x" * 70_000)
+    lines[0].run(clock, 5.5)  # a report is on its way, and was not acknowledged
+    lines[0].expose("y" * 70_000, "z" * 70_000)
+    lines[0].recorder.close(lines[0].sender.reports)
+    assert lines[0].balanced()
+
+    lines[1].run(clock, 120)
+
+    assert sum(loss["count"] for loss in collector.losses) == 3
+    assert collector.units == ["kept"]
+    lines[1].recorder.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_day_of_outage_is_no_storm(pipeline: Pipeline, clock: FakeClock, collector: Collector) -> None:
     collector.script = [Answer(503)] * 10_000
     pipeline.expose("a")
@@ -243,7 +278,7 @@ def test_the_fault_says_what_is_wrong(pipeline: Pipeline, clock: FakeClock, coll
     pipeline.run(clock, 5.0)
     host = collector.url.removeprefix("http://")
     assert pipeline.sender.fault == f"{host} answered 401 (is the key right?)"
-    clock.turn(1.0)
+    clock.turn(2.0)
     pipeline.step()
     assert pipeline.sender.fault == f"{host} answered 503"
 
@@ -297,6 +332,7 @@ def test_poison_is_found_and_set_aside_and_all_others_arrive(
     assert collector.units == [unit for unit in units(8) if unit not in poison]
     counts = pipeline.ledger.snapshot()
     assert (counts["delivered"], counts["dropped"]) == (8 - len(poison), {"rejected": len(poison)})
+    assert isinstance(pipeline.spool, MemorySpool)
     assert [json_of(record)["subject"] for (record, _, _), _ in pipeline.spool.aside] == poison
     assert pipeline.balanced()
     assert not pipeline.sender.fault

@@ -120,11 +120,11 @@ class Stage:
 
     def left(self) -> list[Path]:
         """Segments of other processes."""
-        mine = f"{os.getpid()}-"
+        mine = f"-{os.getpid()}-"
         while True:
             with suppress(FileNotFoundError):  # a directory that was removed while we looked
                 found = self.directory.rglob("*.events")
-                return [path for path in found if not path.parent.name.startswith(mine)]
+                return [path for path in found if mine not in path.parent.name]
 
     @property
     def lost(self) -> int:

@@ -15,6 +15,7 @@ import math
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from flagstaff.events.frames import frame_event
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from flagstaff.events.ledger import Ledger
     from flagstaff.events.model import Form
+    from flagstaff.events.spool import LastWords
     from flagstaff.runtime.clock import Clock
 
 __all__ = ["DiskSpool"]
@@ -59,11 +61,16 @@ class _Out(NamedTuple):
 class DiskSpool:
     """Keeps up to ``quota`` bytes of events below ``root``, those of dead processes included.
 
-    ``peek``, ``acknowledge``, ``set_aside`` and ``tend`` are the one driver's; all else is anybody's.
+    What processes of the same ``kin`` left is adopted at once, what others left when an hour has shown that
+    their kind has died out. ``peek``, ``acknowledge``, ``set_aside`` and ``tend`` are the one driver's; all
+    else is anybody's.
     """
 
-    def __init__(self, root: Path, quota: int, clock: Clock, ledger: Ledger, *, sync: bool = False) -> None:
+    def __init__(
+        self, root: Path, quota: int, clock: Clock, ledger: Ledger, *, sync: bool = False, kin: str = ""
+    ) -> None:
         self._root = root
+        self._kin = kin
         self._quota = quota
         self._limit = min(_SEGMENT, quota // _LEAST_SEGMENTS)
         self._clock = clock
@@ -71,7 +78,7 @@ class DiskSpool:
         self._sync = sync
         self._memory = MemorySpool()
         self._home: Home | None = None
-        self._inheritance = Inheritance(root)
+        self._inheritance = Inheritance(root, kin)
         self._segments: deque[Segment] = deque()
         self._closed = False
         self._begin_anew()
@@ -101,7 +108,7 @@ class DiskSpool:
             self._home.forget()
         self._inheritance.forget()
         self._memory.forked()
-        self._inheritance = Inheritance(self._root)
+        self._inheritance = Inheritance(self._root, self._kin)
         self._home = None
         self._segments = deque()
         self._begin_anew()
@@ -180,8 +187,11 @@ class DiskSpool:
         room = max(self._limit, least + LEAST_ROOM)
         if self._closed or self._stored + self._inheritance.size + room > self._quota:
             return None
+        return self._open_segment(room)
+
+    def _open_segment(self, room: int) -> Segment:
         if self._home is None:
-            name = f"{os.getpid()}-{self._clock.time():.0f}-{os.urandom(4).hex()}"
+            name = f"{self._kin}{os.getpid()}-{self._clock.time():.0f}-{os.urandom(4).hex()}"
             self._home = Home.new(self._root, name)
         self._number += 1
         segment = Segment.new(self._home, self._number, room, sync=self._sync)
@@ -313,9 +323,11 @@ class DiskSpool:
         if self._closed:
             return math.inf
         if now >= self._look_at:
+            if self._look_at == -math.inf:
+                self._inheritance.clear(self._clock.time())
             self._look_at = now + _LOOK
             self._prepare()
-            self._inheritance.look()
+            self._inheritance.look(self._clock.time())
         while sum(segment.room for segment in self._adopted) < _AT_HAND:
             self._inheritance.inherit(self._quota - self._stored)
             segment = self._inheritance.take()
@@ -327,6 +339,8 @@ class DiskSpool:
     def _prepare(self) -> None:
         """Have a segment ready, so that no event has to wait for one, and notice if ours has disappeared."""
         with self._lock:
+            if self._home is not None:
+                self._home.attest()
             if self._closed or (self._live is not None and not self._live.lost):
                 return
             if self._home is not None and self._home.lost:
@@ -350,20 +364,31 @@ class DiskSpool:
             self.appended += segment.pending
             self._ledger.adopt(segment.pending)
 
-    def close(self) -> tuple[Record, ...]:
+    def close(self, last_words: LastWords | None = None) -> tuple[Record, ...]:
         """Take no more events. What is on disk stays for an heir; return what was in memory only."""
         with self._lock:
+            if self._closed:
+                return ()
             self._closed = True
             self._out = None
+            lost = self._memory.close()
+            self.settled += len(lost)
+            for event in last_words(lost) if last_words is not None else ():
+                self._leave(frame_event((event, "", "")))
             for segment in self._segments:
                 if segment.pending:
                     segment.release()
                 else:
                     segment.delete()
             self._segments.clear()
+            self._live = None
             self._inheritance.release()
             if self._home is not None:
                 self._home.remove()
-            lost = self._memory.close()
-            self.settled += len(lost)
             return lost
+
+    def _leave(self, data: bytes) -> None:
+        """Keep something for an heir that is no event of ours, whatever the quota says."""
+        with suppress(OSError):
+            if self._live is None or not self._live.append(data):
+                self._open_segment(max(self._limit, len(data) + LEAST_ROOM)).append(data)

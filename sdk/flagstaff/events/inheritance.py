@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flagstaff.events.segments import Segment, abandoned
@@ -18,17 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["Inheritance"]
 
 _MOST_HOMES = 64  # directories held at once, for each takes a descriptor
+_STRANGE = 3600.0  # seconds that what was spooled under another key waits for somebody who has that key
+_FORGOTTEN = 30 * 86_400.0  # seconds after which nobody will come for what was to go elsewhere
 
 
 class Inheritance:
     """The directories of dead processes below ``root`` that are ours now.
 
-    ``size`` is the bytes that are still to be taken over.
+    Those whose names begin with ``kin`` are ours at once, any other after an hour: its kind has died out (a
+    key was replaced, say). ``size`` is the bytes that are still to be taken over.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kin: str) -> None:
         self.size: int = 0
         self._root = root
+        self._kin = kin
         self._found: Iterator[Home] = iter(())
         self._left: dict[Home, int] = {}  # segments that lie in each
         self._next: deque[tuple[Home, Path, int]] = deque()
@@ -36,9 +41,25 @@ class Inheritance:
         self._released = False
         self._lock = threading.RLock()
 
-    def look(self) -> None:
-        """Look anew for what has no owner."""
-        self._found = abandoned(self._root)
+    def look(self, now: float) -> None:
+        """Look anew for what has no owner; ``now`` is seconds since the epoch."""
+
+        def wanted(home: Home) -> bool:
+            return home.path.name.startswith(self._kin) or home.attested < now - _STRANGE
+
+        self._found = abandoned(self._root, wanted)
+
+    def clear(self, now: float) -> None:
+        """Remove what was to go to another address and has had no owner for a month."""
+        with suppress(OSError):
+            others = [path for path in self._root.parent.iterdir() if path != self._root]
+            removed = sum(_remove_forgotten(path, now - _FORGOTTEN) for path in others)
+            if removed:
+                warn(
+                    "events",
+                    "%d files of events were removed: nobody sends to their address any more",
+                    removed,
+                )
 
     def inherit(self, room: int) -> None:
         """Lock what was found, as long as all that is held has less than ``room`` bytes."""
@@ -108,3 +129,18 @@ class Inheritance:
         """Give up our copies of the locks, in a child process."""
         for home in list(self._left):
             home.forget()
+
+
+def _remove_forgotten(root: Path, since: float) -> int:
+    """How many segments were there whose owners have been gone since then."""
+    count = 0
+    for home in abandoned(root, lambda home: home.attested < since):
+        with suppress(OSError):
+            for path, _ in home.segments():
+                path.unlink()
+                count += 1
+        home.remove()
+    if count:
+        with suppress(OSError):  # others are still there
+            root.rmdir()
+    return count

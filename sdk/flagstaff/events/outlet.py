@@ -127,7 +127,7 @@ class Outlet:
 
     def close(self) -> None:
         """Take no more events; what can't outlive this process is counted as lost."""
-        self._recorder.close()
+        self._recorder.close(self.sender.reports)
 
     def forked(self) -> None:
         """Become a child process's own."""

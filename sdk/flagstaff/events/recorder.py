@@ -9,12 +9,12 @@ from flagstaff.events.model import Unencodable, check_unit
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagstaff.events.dedupe import Key, Seen
     from flagstaff.events.ledger import Ledger
     from flagstaff.events.model import Encoder, Exposed
-    from flagstaff.events.spool import Spool
+    from flagstaff.events.spool import Record, Spool
     from flagstaff.runtime.clock import Clock
 
 __all__ = ["Recorder"]
@@ -97,11 +97,19 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - tracking must not hurt what it tracks
             self._stumble(error)
 
-    def close(self) -> None:
-        """Take no more events; what can't outlive this process is counted as ``shutdown``."""
+    def close(self, reports: Callable[[], Sequence[bytes]] = tuple) -> None:
+        """Take no more events; what can't outlive this process is counted as ``shutdown``.
+
+        ``reports`` is asked then for what nobody could be told of yet, for the next process to send.
+        """
         self._closed = True
-        for _, flag, variant in self._spool.close():
-            self._ledger.drop(SHUTDOWN, flag, variant)
+
+        def last_words(lost: Sequence[Record]) -> Sequence[bytes]:
+            for _, flag, variant in lost:
+                self._ledger.drop(SHUTDOWN, flag, variant)
+            return reports()
+
+        self._spool.close(last_words)
 
     def forked(self) -> None:
         """Become a child process's own: what the parent recorded is the parent's to deliver."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from flagstaff.events.frames import MOST_FORMS, Scan, frame_exposure, frame_form, scan, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flagstaff.events.model import Form
@@ -276,6 +276,17 @@ class Home:
         """Whether somebody has removed it."""
         return not self.path.is_dir()
 
+    def attest(self) -> None:
+        """Show that its owner lives, to whoever may ask later when that was last so."""
+        if self._lock is not None:
+            with suppress(OSError):
+                os.utime(self._lock)
+
+    @property
+    def attested(self) -> float:
+        """When its owner was last known to live, in seconds since the epoch."""
+        return -1.0 if self._lock is None else os.fstat(self._lock).st_mtime
+
     def sync(self) -> None:
         """Have the names of what lies here outlive a power loss."""
         for path in (self.path, self.path.parent):
@@ -317,8 +328,8 @@ class Home:
                 os.close(lock)
 
 
-def abandoned(root: Path) -> Iterator[Home]:
-    """Directories whose owners are gone, each locked by us as soon as it is given out."""
+def abandoned(root: Path, wanted: Callable[[Home], bool]) -> Iterator[Home]:
+    """Directories whose owners are gone and that are wanted, each locked by us as soon as it is given out."""
     try:
         _check_ours(root)
         with os.scandir(root) as entries:
@@ -327,10 +338,14 @@ def abandoned(root: Path) -> Iterator[Home]:
         return
     for name in names:
         home = _orphan(root / name)
-        if home is not None and name.startswith(_UNBORN):
+        if home is None:
+            continue
+        if name.startswith(_UNBORN):
             home.remove()
-        elif home is not None:
+        elif wanted(home):
             yield home
+        else:
+            home.release()
 
 
 def _orphan(path: Path) -> Home | None:

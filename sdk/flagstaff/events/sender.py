@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flagstaff.events.ledger import REJECTED, TOO_LARGE
 from flagstaff.events.transport import DELIVERED, RETRY, Verdict
+from flagstaff.net.backoff import is_lasting
 from flagstaff.net.message import TransportError
 from flagstaff.runtime.notice import info, warn
 
@@ -30,10 +31,11 @@ _NEVER = 1 << 62
 
 
 class Delivery(NamedTuple):
-    """One parcel on its way: the events in it, the losses it tells of, and its bytes."""
+    """One parcel on its way: the events in it, the losses it tells of and how, and its bytes."""
 
     batch: Batch | None
     losses: tuple[Loss, ...]
+    report: bytes | None
     parcel: Any
 
 
@@ -107,6 +109,20 @@ class Sender:
     def flushed(self, mark: int) -> bool:
         """Whether all that waited at the time of that ``flush`` has left."""
         return self._spool.settled >= mark
+
+    def reports(self) -> list[bytes]:
+        """Encode the losses that the collector has not been told of, for somebody else to send.
+
+        What is on its way is among them as it is: if it arrives as well, it arrives with the same id.
+        """
+        job, ledger = self._current, self._ledger
+        under_way = () if job is None or job.report is None else job.losses
+        told = [job.report] if job is not None and job.report is not None else []
+        ledger.reported(under_way)
+        while losses := ledger.losses(_MOST_LOSSES):
+            told.append(self._encoder.loss(losses, self._clock.time()))
+            ledger.reported(losses)
+        return told
 
     # The machine: called by one driver.
 
@@ -182,12 +198,13 @@ class Sender:
         losses = () if self._plan else self._ledger.losses(_MOST_LOSSES)
         self._left_behind = batch is not None and self._spool.pending > len(batch.records)
         records = [] if batch is None else [record[0] for record in batch.records]
-        if losses:
-            records.append(self._encoder.loss(losses, self._clock.time()))
+        report = self._encoder.loss(losses, self._clock.time()) if losses else None
+        if report is not None:
+            records.append(report)
         if not records:
             self._plan.clear()
             return None
-        return Delivery(batch, losses, self._transport.pack(records))
+        return Delivery(batch, losses, report, self._transport.pack(records))
 
     def _delivered(self, job: Delivery) -> None:
         if job.batch is not None:
@@ -245,7 +262,7 @@ class Sender:
         if self.fault is None:
             warn("events", "events can't be delivered and are kept: %s", verdict.fault)
         self.fault = verdict.fault
-        self._backoff.failed(now, verdict.retry_after)
+        self._backoff.failed(now, verdict.retry_after, lasting=verdict.lasting)
 
     def _recover(self) -> None:
         if self.fault is not None:
@@ -256,5 +273,6 @@ class Sender:
 
 def _raised(error: Exception) -> Verdict:
     """Only our own errors are known to hold no secrets; of others, the type must do."""
-    told = str(error) if isinstance(error, TransportError) else f"sending raised {type(error).__name__}"
-    return Verdict(RETRY, told)
+    if isinstance(error, TransportError):
+        return Verdict(RETRY, str(error), lasting=is_lasting(error.kind))
+    return Verdict(RETRY, f"sending raised {type(error).__name__}")

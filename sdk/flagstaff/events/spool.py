@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from flagstaff.events.model import Form
 
-__all__ = ["Batch", "MemorySpool", "Record", "Spool"]
+__all__ = ["Batch", "LastWords", "MemorySpool", "Record", "Spool"]
 
 Record: TypeAlias = tuple[bytes, str, str]  # the encoded event, its flag, its variant
+LastWords: TypeAlias = Callable[[Sequence[Record]], Sequence[bytes]]
 
 _KEPT_ASIDE = 16  # refused events kept for a person to look at
 
@@ -71,8 +73,12 @@ class Spool(Protocol):
         Called by the sender's driver; ``now`` is monotonic.
         """
 
-    def close(self) -> tuple[Record, ...]:
-        """Take no more events; return those that can't outlive this process."""
+    def close(self, last_words: LastWords | None = None) -> tuple[Record, ...]:
+        """Take no more events; return those that can't outlive this process.
+
+        ``last_words`` is told of them and answers with encoded events that are to be kept, where that is
+        possible, for an heir.
+        """
 
     def forked(self) -> None:
         """Become a child process's own: what waits here now is the parent's to deliver."""
@@ -182,11 +188,13 @@ class MemorySpool:
     def tend(self, now: float) -> float:  # noqa: ARG002 - the protocol's
         return math.inf
 
-    def close(self) -> tuple[Record, ...]:
+    def close(self, last_words: LastWords | None = None) -> tuple[Record, ...]:
         with self._lock:
             self._closed = True
             lost = tuple(event.record() for event in self._kept)
             self._kept.clear()
             self.size = 0
             self.settled += len(lost)
+        if last_words is not None:
+            last_words(lost)  # which nobody will hear
         return lost

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flagstaff.events.ledger import REJECTED, TOO_LARGE
-from flagstaff.net.backoff import retry_after
+from flagstaff.net.backoff import is_lasting, retry_after
 from flagstaff.net.message import host_of
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ _HINTS = {401: "is the key right?", 403: "may this key send events?", 404: "is t
 class Verdict(NamedTuple):
     """What came of a parcel: ``DELIVERED``, ``TOO_LARGE`` or ``REJECTED`` as it is, or ``RETRY`` later.
 
-    ``fault`` is a sentence for people; ``retry_after`` the seconds that the other side asked for.
+    ``fault`` is a sentence for people; ``retry_after`` the seconds that the other side asked for; ``lasting``
+    tells what time alone won't mend.
     """
 
     outcome: str
     fault: str | None = None
     retry_after: float | None = None
+    lasting: bool = False
 
 
 class Transport(Protocol[Parcel]):
@@ -87,7 +89,8 @@ class HttpTransport:
             return Verdict(TOO_LARGE, fault)
         if status in (400, 422):
             return Verdict(REJECTED, fault)
-        return Verdict(RETRY, fault, retry_after(answer.headers, self._clock.time()))
+        wait = retry_after(answer.headers, self._clock.time())
+        return Verdict(RETRY, fault, wait, is_lasting(status))
 
 
 class Sink(Protocol):
