@@ -41,10 +41,10 @@ class FlagstaffMiddleware:
         app: ASGIApplication,
         client: Client | AsyncClient,
         *,
-        context_loader: Callable[[Scope], Any] | None = None,
+        context_loader: Callable[[Any], Any] | None = None,
         visitor_cookie: str | None = "flagstaff_visitor",
         visitor_secret: str | Sequence[str] | None = None,
-        consent: Callable[[Scope], bool] | None = None,
+        consent: Callable[[Any], bool] | None = None,
         secure_cookies: bool | None = None,
     ) -> None:
         """The options are those of every web integration; ConfigError names the one that can't work."""
@@ -58,11 +58,15 @@ class FlagstaffMiddleware:
             secure_cookies=secure_cookies,
         )
 
+    def request_of(self, scope: Scope) -> Any:
+        """What the loader is called with."""
+        return scope
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        visit = self.site.visit(Incoming.from_scope(scope))
+        visit = self.site.visit(Incoming.from_scope(scope, self.request_of(scope)))
         if visit.page is not None and scope["type"] == "http":
             await _send_page(visit, visit.page, send)
             return

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from flagstaff import Client
+from tests.integrations.web.fastapi_site import fastapi
 from tests.integrations.web.lab import (
     NOBODY,
     PUBLIC,
@@ -165,10 +166,50 @@ def django(client: Client, *, kind: str = "wsgi", **options: Any) -> Iterator[st
         yield url
 
 
+@contextmanager
+def starlette(client: Client, **options: Any) -> Iterator[str]:
+    from starlette.applications import Starlette
+    from starlette.responses import Response, StreamingResponse
+    from starlette.routing import Route
+
+    from flagstaff.integrations.starlette import FlagstaffMiddleware, aflags_of, flags_of
+
+    async def load(connection: Any) -> Any:
+        return user_of(connection.url.query)
+
+    async def reply(request: Any) -> Any:
+        path = request.url.path
+        headers = {"Content-Type": "text/plain"}
+        if path == "/public":
+            headers |= {"Cache-Control": PUBLIC, "Vary": "Accept-Encoding", "Surrogate-Control": "x"}
+        if path == "/fails":
+            (await aflags_of(request)).enabled("banner")
+            raise ZeroDivisionError
+        if path == "/stream":
+            return StreamingResponse(parts(client, lambda: ""), headers=headers)
+        if path == "/late":
+            late = parts(client, lambda: flags_of(request).context.targeting_key)
+            return StreamingResponse(late, headers=headers)
+        body: Any = b"plain"
+        if path in ("/", "/public"):
+            body = dumped(told(await aflags_of(request)))
+        elif path == "/direct":
+            body = str(client.variant("checkout-cta", NOBODY))
+        return Response(body, headers=headers)
+
+    app = Starlette(routes=[Route("/{path:path}", reply)])
+    loader = options.pop("context_loader", load)
+    app.add_middleware(FlagstaffMiddleware, client=client, context_loader=loader, **options)
+    with asgi_serving(app) as url:
+        yield url
+
+
 SITES: dict[str, Serving] = {
     "wsgi": wsgi,
     "asgi": asgi,
     "flask": flask,
     "django": django,
     "django-asgi": partial(django, kind="asgi"),
+    "starlette": starlette,
+    "fastapi": fastapi,
 }

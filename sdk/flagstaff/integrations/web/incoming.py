@@ -40,7 +40,7 @@ class Incoming:
         )
 
     @classmethod
-    def from_scope(cls, scope: Mapping[str, Any]) -> Self:
+    def from_scope(cls, scope: Mapping[str, Any], request: Any) -> Self:
         """Of an ASGI scope."""
         cookies, override = [], ""
         for name, value in scope["headers"]:
@@ -53,5 +53,5 @@ class Incoming:
             query=scope.get("query_string", b"").decode("latin-1"),
             override=override,
             secure=scope.get("scheme") in ("https", "wss"),
-            request=scope,
+            request=request,
         )
