@@ -443,6 +443,8 @@ class Shell(Flags):
         return Status(
             state=self._state(),
             source=source.describe(),
+            project=loaded.rules.project if loaded else None,
+            environment=loaded.rules.environment if loaded else None,
             revision=loaded.rules.revision if loaded else None,
             flags=len(loaded.rules.flags) if loaded else 0,
             age=age,

@@ -13,17 +13,19 @@ class Status:
     """How a client is, at one moment.
 
     ``state`` is NOT_READY (no rules yet), READY, or STALE (rules are there, but the source can't confirm
-    them now, or they are older than ``max_stale``).
-    ``age`` counts the seconds since the rules were last known to be current. ``problems`` are sentences for
-    people: empty when all is well. ``refused_overrides`` counts the override tokens that were refused, by
-    reason. ``str()`` of it is readable, ``to_dict()`` is for machines.
+    them now, or they are older than ``max_stale``). ``project`` and ``environment`` are the rules' own, None
+    while there are none. ``age`` counts the seconds since they were last known to be current. ``problems``
+    are sentences for people: empty when all is well. ``refused_overrides`` counts the override tokens that
+    were refused, by reason. ``str()`` of it is readable, ``to_dict()`` is for machines.
     """
 
     __slots__ = (
         "age",
+        "environment",
         "flags",
         "pending",
         "problems",
+        "project",
         "refused_overrides",
         "revision",
         "source",
@@ -32,6 +34,8 @@ class Status:
 
     state: str
     source: str
+    project: str | None
+    environment: str | None
     revision: int | None
     flags: int
     age: float | None
@@ -44,6 +48,8 @@ class Status:
         *,
         state: str,
         source: str,
+        project: str | None,
+        environment: str | None,
         revision: int | None,
         flags: int,
         age: float | None,
@@ -53,6 +59,8 @@ class Status:
     ) -> None:
         self.state = state
         self.source = source
+        self.project = project
+        self.environment = environment
         self.revision = revision
         self.flags = flags
         self.age = age

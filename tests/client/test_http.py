@@ -50,6 +50,8 @@ def test_rules_are_fetched_from_a_server(driver: Driver, server: Server) -> None
     assert status.to_dict() == {
         "state": "READY",
         "source": status.source,
+        "project": "default",
+        "environment": "default",
         "revision": 1,
         "flags": 5,
         "age": status.age,

@@ -45,6 +45,10 @@ class _InMemory(Shell):
         """Let a flag be something for everybody, in every thread and task: see ``MemorySource.set``."""
         self._memory.set(flag, wanted, experiment=experiment)
 
+    def replace(self, rules: Mapping[str, Any] | bytes | str | os.PathLike[str]) -> None:
+        """Go on with other rules, as when a server has new ones. RulesError, ConfigError."""
+        self._memory.replace(rules)
+
     def reset(self) -> None:
         """Forget what was set and what was recorded."""
         self._memory.reset()
