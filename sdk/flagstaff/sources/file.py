@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flagstaff.errors import ConfigError, RulesError
 from flagstaff.formats import load
+from flagstaff.runtime.clock import rest
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from flagstaff.formats import Format
     from flagstaff.formats.native import Loaded
@@ -31,17 +33,25 @@ _SETTLED_NANOSECONDS: Final = 2_000_000_000
 _WRITING_SECONDS: Final = 0.1
 
 
-def load_file(path: str | os.PathLike[str], *, format: str | Format = "native") -> Loaded:  # noqa: A002
+def load_file(
+    path: str | os.PathLike[str],
+    *,
+    format: str | Format = "native",  # noqa: A002
+    before: Loaded | None = None,
+    breathe: Callable[[], object] | None = None,
+) -> Loaded:
     """Read and check a rules file (.json, .toml; .yaml with the extra).
 
-    RulesError lists what is wrong in it; ConfigError where there is no such file.
+    ``before`` and ``breathe`` are as in ``formats.load``. RulesError lists what is wrong in the file;
+    ConfigError where there is none.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError("path", f"{path}: {error.strerror or error}") from None
-    return load(data, format=format, suffix=path.suffix.lower(), source=str(path))
+    suffix = path.suffix.lower()
+    return load(data, format=format, suffix=suffix, source=str(path), before=before, breathe=breathe)
 
 
 def signature(path: Path) -> Signature | None:
@@ -72,7 +82,7 @@ class FileSource:
         self._interval = interval
         self._due = 0.0
         self._signature = self._look()
-        self._first = load_file(path, format=format)
+        self._current = load_file(path, format=format)
 
     def describe(self) -> str:
         return f"file {self._path}, looked at every {self._interval:g} s"
@@ -80,7 +90,7 @@ class FileSource:
     def attach(self, publish: Publish) -> Machine[Any, Any]:
         self._publish = publish
         self._confirm(self._clock.monotonic())
-        publish(self._first)
+        publish(self._current)
         return self
 
     def next(self, now: float) -> object | float:
@@ -94,7 +104,7 @@ class FileSource:
         self._signature = self._look()
         if self._signature is not None and self._signature == before:
             return None
-        loaded = load_file(self._path, format=self._format)
+        loaded = load_file(self._path, format=self._format, before=self._current, breathe=rest)
         return _BUSY if self._is_being_written() else loaded
 
     async def aperform(self, job: object) -> Any:
@@ -113,6 +123,7 @@ class FileSource:
             self.fault = str(answer) if isinstance(answer, RulesError | ConfigError) else repr(answer)
             return
         if answer is not None:
+            self._current = answer
             self._publish(answer)
         if answer is not None or self.fault is None:
             self._confirm(now)

@@ -65,12 +65,12 @@ class Loaded:
         self.warnings: tuple[Problem, ...] = tuple(warnings)
         self.store: Store = store
         self.index: Index = index
-        self._before = None if before is None else id(before.store)
+        self._before = None if before is None else before.store.token
         self._suspects = suspects
 
     def suspects(self, before: Loaded | None) -> frozenset[str] | None:
         """The flags that may be decided otherwise than by the rules before; None if it may be any."""
-        same = before is not None and self._before == id(before.store)
+        same = before is not None and self._before is before.store.token
         return self._suspects if same else None
 
     def changed(self, before: Loaded | None) -> frozenset[str]:
