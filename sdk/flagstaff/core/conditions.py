@@ -122,7 +122,7 @@ def _in(operand: Any) -> Prepared:
 
 
 def _membership(items: tuple[Any, ...]) -> Prepared:
-    if all(isinstance(item, str) for item in items):
+    if {*map(type, items)} == {str} or all(isinstance(item, str) for item in items):
         texts = frozenset(items)
         if len(items) == 1:
             return Prepared(partial(_equals_text, items[0]), "==", items[0])

@@ -6,7 +6,7 @@ meaning.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from .document import (
@@ -58,8 +58,8 @@ def variants_of(flag: FlagModel) -> dict[str, Worth]:
     return {name: _worth(given) for name, given in variants.items()}
 
 
-def variant_names(flag: FlagModel) -> Collection[str]:
-    """The names of a flag's variants."""
+def variant_names(flag: FlagModel) -> Mapping[str, object]:
+    """A flag's variants, for their names."""
     return flag.get("variants") or BOOLEAN_VARIANTS
 
 

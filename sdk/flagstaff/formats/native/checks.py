@@ -345,13 +345,13 @@ class _Examiner:
             self._one_of(f"{path}.pins.{unit}", f"variant of {key}", variant, variants)
         for index, gate in enumerate(flag.get("gates", ())):
             self._condition(f"{path}.gates[{index}]", gate, 1)
-        rules = flag.get("rules")
-        if rules:
-            for index, rule in enumerate(rules):
-                self._rule(f"{path}.rules[{index}]", flag, rule)
+        rules = flag.get("rules") or ()
+        for index, rule in enumerate(rules):
+            self._rule(f"{path}.rules[{index}]", flag, rule)
+        if len(rules) > 1:
             self._rule_ids(rules)
 
-    def _rule_ids(self, rules: list[RuleModel]) -> None:
+    def _rule_ids(self, rules: Sequence[RuleModel]) -> None:
         seen: set[str] = set()
         for index, rule in enumerate(rules):
             name = rule.get("id") or str(index)
@@ -406,10 +406,11 @@ class _Examiner:
                 self._report(f"{path}.{name}", message)
         if not self._exists(f"{path}.experiment", "experiments", experiment):
             return
-        model = self._others.experiment(experiment)
+        model, names = self._others.experiment(experiment), variant_names(flag)
         named = [part["variant"] for part in weights_of(model["split"])] + [*model.get("pins", {}).values()]
-        for variant in dict.fromkeys(named):
-            self._served(f"{path}.experiment {experiment}", flag, variant)
+        if not {*named} <= names.keys():
+            for variant in dict.fromkeys(named):
+                self._served(f"{path}.experiment {experiment}", flag, variant)
 
     def _unmeasured(self, path: str, flag: FlagModel, rule: RuleModel, serve: str | None) -> None:
         split, rollout = rule.get("split"), rule.get("rollout")

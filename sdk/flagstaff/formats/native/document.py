@@ -245,8 +245,11 @@ def _condition_kind(value: Any) -> str | None:
 
 
 def kind_of(node: Any) -> str:
-    """The key that tells which condition a node is."""
-    return next(key for key in _ALL_KEYS if key in node)
+    """The key that tells which condition a node is. KeyError where it is none."""
+    for key in _ALL_KEYS:
+        if key in node:
+            return key
+    raise KeyError(node)
 
 
 _BY_KEY = Discriminator(

@@ -168,7 +168,7 @@ class _Reader:
             if isinstance(given.get(section), dict):
                 head[section] = {}
                 for name, value in given[section].items():
-                    self._take(Raw(section, name, value, None))
+                    self._take((section, name, value, None))
         return self._finish(head)
 
     def _take(self, raw: Raw) -> None:

@@ -43,13 +43,8 @@ class Part(NamedTuple):
         return f"{self.section}.{self.name}"
 
 
-class Raw(NamedTuple):
-    """A part as it was found: with its value where it is new, and its text where there is one."""
-
-    section: str
-    name: str
-    value: Any
-    text: str | None
+Raw: TypeAlias = tuple[str, str, Any, str | None]
+"""A part as it was found: its section, its name, its value, and its text where it has a usable one."""
 
 
 class Irregular(Exception):  # noqa: N818
@@ -151,7 +146,7 @@ def _section(
             texts[name] = known
         else:
             value, at = _value(text, at)
-            yield Raw(section, name, value, text[begin:at] if text[at - 1] in "}]" else None)
+            yield section, name, value, text[begin:at] if text[at - 1] in "}]" else None
             if name not in texts:
                 rejected.add(name)
         count += 1
