@@ -22,7 +22,7 @@ class Store:
     """Texts of parts that have the right shape, and notes on those that don't."""
 
     def __init__(self, head: dict[str, Any], texts: dict[str, dict[str, str]]) -> None:
-        self.token = object()
+        self.token: object = object()
         """What a later version remembers this one by, without keeping it alive."""
         self.head = head
         self.texts = texts
