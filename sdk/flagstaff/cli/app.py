@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flagstaff.cli.convert import convert
 from flagstaff.cli.decide import evaluate, explain
 from flagstaff.cli.exposures import exposures
 from flagstaff.cli.lint import lint, schema
@@ -79,5 +80,5 @@ def app(ctx: click.Context) -> None:
         ctx.exit(2)
 
 
-for _command in (lint, schema, evaluate, explain, simulate, vectors, serve, exposures, override):
+for _command in (lint, schema, convert, evaluate, explain, simulate, vectors, serve, exposures, override):
     app.add_command(_command)

@@ -10,7 +10,7 @@ import click
 
 from flagstaff.cli.contexts import as_json_value, context_from, context_options
 from flagstaff.cli.output import json_option, print_json, print_line, print_pairs, warn
-from flagstaff.cli.reading import client_of, read_rules, suffix_option
+from flagstaff.cli.reading import client_of, read_rules, written_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
     """Adds what both commands are told."""
     for add in (
         json_option,
-        suffix_option,
+        written_options,
         click.option(
             "--default",
             metavar="JSON",
@@ -83,9 +83,9 @@ def explain(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **ask
 
 @contextmanager
 def _flags(
-    flag: str, *, rules: str, suffix: str | None, key: str | None, given: Any, attributes: Any
+    flag: str, *, rules: str, suffix: str | None, dialect: str, key: str | None, given: Any, attributes: Any
 ) -> Iterator[BoundFlags]:
-    context, loaded = context_from({**given, **attributes}, key), read_rules(rules, suffix)
+    context, loaded = context_from({**given, **attributes}, key), read_rules(rules, suffix, dialect)
     _suggest(flag, [*loaded.rules.flags, *loaded.rules.malformed])
     with client_of(loaded) as client:
         yield client.bind(context)

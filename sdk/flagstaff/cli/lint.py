@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flagstaff.cli.output import counted, json_option, print_json, print_line, shown
-from flagstaff.cli.reading import read_file, suffix_option
+from flagstaff.cli.reading import read_file, written_options
 from flagstaff.errors import FlagstaffError, Problem, RulesError
 
 __all__ = ["lint", "schema"]
@@ -38,19 +38,22 @@ class _Report:
     epilog="Exit codes: 0 no problems; 1 problems, or with --strict warnings; 2 a file can't be read."
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@suffix_option
+@written_options
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @json_option
 @click.pass_context
-def lint(ctx: click.Context, files: tuple[str, ...], suffix: str | None, strict: bool, as_json: bool) -> None:
+def lint(
+    ctx: click.Context, /, files: tuple[str, ...], *, strict: bool, as_json: bool, **written: Any
+) -> None:
     """Check rules documents.
 
     A problem makes a document unusable. A warning doesn't: a flag that nobody owns or that has expired, a
     rule out of reach, a part that nothing uses, an experiment that doesn't say what is expected and measured.
-    Warnings are looked for where there are no problems.
+    Warnings are looked for where there are no problems. Of another vendor's document, they tell what is not
+    decided as it looks.
     """
     today = datetime.now(UTC).date()
-    reports = [_examine(file, suffix, today) for file in files]
+    reports = [_examine(file, today, **written) for file in files]
     for report in reports:
         if report.failure is not None:
             click.echo(f"Error: {shown(report.failure)}", err=True)
@@ -61,16 +64,16 @@ def lint(ctx: click.Context, files: tuple[str, ...], suffix: str | None, strict:
     ctx.exit(_exit_code(reports, strict))
 
 
-def _examine(file: str, suffix: str | None, today: date) -> _Report:
+def _examine(file: str, today: date, suffix: str | None, dialect: str) -> _Report:
     from flagstaff.cli.advice import advise
 
     try:
-        loaded = read_file(file, suffix)
+        loaded = read_file(file, suffix, dialect)
     except RulesError as error:
         return _Report(file, problems=error.problems)
     except FlagstaffError as error:
         return _Report(file, failure=str(error))
-    return _Report(file, warnings=advise(loaded, today))
+    return _Report(file, warnings=loaded.warnings if loaded.translated else advise(loaded, today))
 
 
 def _print(reports: Sequence[_Report]) -> None:

@@ -97,7 +97,7 @@ def _signed(settings: Settings, wanted: Mapping[str, str], now: float, lifetime:
 def _can_serve(where: str, wanted: Mapping[str, Any]) -> bool:
     from flagstaff.errors import OverrideError
 
-    with client_of(read_rules(where, None)) as client:
+    with client_of(read_rules(where)) as client:
         try:
             with client.override(wanted):
                 return True

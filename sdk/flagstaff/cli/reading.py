@@ -10,46 +10,61 @@ import click
 
 from flagstaff.cli.output import Impossible, warn
 from flagstaff.cli.progress import waiting
+from flagstaff.formats import FORMATS, check_format, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flagstaff.client import Client
+    from flagstaff.formats import Format
     from flagstaff.formats.native import Loaded
     from flagstaff.sources import Publish
 
-__all__ = ["client_of", "read_bytes", "read_file", "read_rules", "suffix_option"]
+__all__ = ["client_of", "format_option", "read_bytes", "read_file", "read_rules", "written_options"]
 
 STDIN = "-"
 _POLL_SECONDS = 30.0
 
 
-def suffix_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--suffix``."""
+def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--format``."""
     return click.option(
-        "--suffix",
-        type=click.Choice(["json", "toml", "yaml"]),
-        help="What standard input is written in; without it, JSON if it begins with {, else TOML.",
+        "--format",
+        "--from",
+        "dialect",
+        type=click.Choice(FORMATS),
+        default="auto",
+        show_default=True,
+        help="The dialect that the rules are written in; auto goes by their shape.",
     )(function)
 
 
-def read_rules(where: str, suffix: str | None) -> Loaded:
+def written_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--format`` and ``--suffix``: how rules are written."""
+    suffix = click.option(
+        "--suffix",
+        type=click.Choice(["json", "toml", "yaml"]),
+        help="What standard input is written in; without it, JSON if it begins with {, else TOML.",
+    )
+    return format_option(suffix(function))
+
+
+def read_rules(where: str, suffix: str | None = None, dialect: str = "auto") -> Loaded:
     """The rules at a path, at ``-`` or at a server's address. RulesError, ConfigError, Impossible."""
     if where.lower().startswith(("http://", "https://")):
-        return _fetch(where)
-    return read_file(where, suffix)
+        return _fetch(where, check_format(dialect))
+    return read_file(where, suffix, dialect)
 
 
-def read_file(path: str, suffix: str | None) -> Loaded:
+def read_file(path: str, suffix: str | None, dialect: str) -> Loaded:
     """The rules in a file or in standard input. RulesError, ConfigError."""
-    from flagstaff.formats import load
     from flagstaff.sources.file import load_file
 
     if path != STDIN:
-        return load_file(path)
+        return load_file(path, format=dialect)
     data = read_bytes(path)
     guessed = "json" if data.lstrip().startswith(b"{") else "toml"
-    return load(data, suffix=f".{suffix or guessed}", source="standard input")
+    return load(data, format=dialect, suffix=f".{suffix or guessed}", source="standard input")
 
 
 def read_bytes(path: str) -> bytes:
@@ -60,9 +75,8 @@ def read_bytes(path: str) -> bytes:
         raise Impossible(f"{path}: {error.strerror or error}") from None
 
 
-def _fetch(url: str) -> Loaded:
+def _fetch(url: str, format: Format) -> Loaded:  # noqa: A002
     """Asks a server once, as a client would, and says why if no rules come back."""
-    from flagstaff.formats import NATIVE
     from flagstaff.net.http import Http
     from flagstaff.runtime.clock import SystemClock
     from flagstaff.settings import Settings, base_url
@@ -73,9 +87,9 @@ def _fetch(url: str) -> Loaded:
     )
     http, arrived = Http(), list[Any]()
     source = HttpSource(
-        NATIVE.endpoint(base_url("URL", url), settings.key),
+        format.endpoint(base_url("URL", url), settings.key),
         http=http,
-        format=NATIVE,
+        format=format,
         clock=SystemClock(),
         interval=_POLL_SECONDS,
     )

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import click
 
 from flagstaff.cli.output import json_option, print_json, print_line, shown, warn
+from flagstaff.cli.reading import format_option
 
 __all__ = ["serve"]
 
@@ -36,9 +37,14 @@ __all__ = ["serve"]
     metavar="TEXT",
     help="What clients must send as their key; the variable is the safer place.",
 )
+@format_option
 @json_option
-def serve(*, file: str, host: str, port: int, events: str, key: str | None, as_json: bool) -> None:
+def serve(
+    *, file: str, host: str, port: int, events: str, key: str | None, dialect: str, as_json: bool
+) -> None:
     """Serve a rules file and collect what clients send.
+
+    Rules in another vendor's dialect are served in flagstaff's own.
 
     The file may be changed at any time; a wrong version leaves the last good one in place. Ctrl-C ends it.
     """
@@ -59,7 +65,7 @@ def serve(*, file: str, host: str, port: int, events: str, key: str | None, as_j
             host,
             port,
             events=events,
-            load=partial(load_file, file),
+            load=partial(load_file, file, format=dialect),
             key=None if settings.key is None else settings.key.reveal(),
             ready=partial(_announce, file, events, settings.key is not None, as_json),
         )

@@ -10,7 +10,7 @@ import click
 from flagstaff.cli.contexts import fixed_options
 from flagstaff.cli.output import Impossible, json_option, print_json, print_table
 from flagstaff.cli.progress import tracked
-from flagstaff.cli.reading import read_rules, suffix_option
+from flagstaff.cli.reading import read_rules, written_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,13 +45,14 @@ _NUMBERS = ("units", "share", "expected", "off by")
     help="The attribute that is the unit.",
 )
 @fixed_options
-@suffix_option
+@written_options
 @json_option
 def simulate(
     *,
     rules: str,
     flags: tuple[str, ...],
     suffix: str | None,
+    dialect: str,
     as_json: bool,
     attributes: Mapping[str, Any],
     given: Mapping[str, Any],
@@ -67,7 +68,7 @@ def simulate(
     from flagstaff.core.evaluate import Snapshot
 
     begun = time.time()
-    snapshot = Snapshot(read_rules(rules, suffix).rules, lambda: begun)
+    snapshot = Snapshot(read_rules(rules, suffix, dialect).rules, lambda: begun)
     population = _population({**given, **attributes}, **units)
     tallies = [Tally(snapshot, key, population) for key in _known(snapshot, flags)]
     with tracked(population, len(population), "deciding") as contexts:

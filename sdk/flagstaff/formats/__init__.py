@@ -61,12 +61,13 @@ class Format:
                 data, suffix=suffix, source=source, strict=strict, before=before, breathe=breathe
             )
         raw = _plain(data, suffix, source)
-        name = _guessed(raw, source) if self.name == "auto" else self.name
+        name = _guessed(raw) if self.name == "auto" else self.name
         if name == "native":
             return native.load(raw, source=source, strict=strict, before=before, breathe=breathe)
         translated = _translated(name, raw, self.options, source)
         loaded = native.load(translated.document, source=source, strict=False, before=before, breathe=breathe)
         loaded.warnings = (*translated.warnings, *loaded.warnings)
+        loaded.translated = True
         return loaded
 
     def endpoint(self, url: str, key: Secret | None) -> Endpoint:
@@ -117,14 +118,10 @@ def _plain(data: bytes | Mapping[str, Any], suffix: str, source: str) -> Any:
     return read(bytes(data), suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
 
 
-def _guessed(raw: Any, source: str) -> str:
+def _guessed(raw: Any) -> str:
     from flagstaff.formats.shapes import format_of
 
-    name = format_of(raw)
-    if name is None:
-        names = ", ".join(name for name in FORMATS if name != "auto")
-        raise RulesError([Problem("", f"is of none of the shapes that are known: {names}")], source)
-    return name
+    return format_of(raw) or "native"  # whose reader says best what it is that is missing
 
 
 def _translated(name: str, raw: Any, options: Mapping[str, Any], source: str) -> Any:

@@ -49,7 +49,7 @@ def _is_flagd(document: Mapping[str, Any]) -> bool:
 
 
 def _is_native(document: Mapping[str, Any]) -> bool:
-    return "version" in document and not isinstance(document.get("flags", {}), list)
+    return document.get("version") == 1 and "features" not in document and "events" not in document
 
 
 def _have(document: Mapping[str, Any], field: str) -> bool:
@@ -60,6 +60,7 @@ def _have(document: Mapping[str, Any], field: str) -> bool:
 
 
 _LOOKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "native": _is_native,
     "optimizely": _is_optimizely,
     "unleash": _is_unleash,
     "flagsmith": _is_flagsmith,
@@ -67,6 +68,5 @@ _LOOKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "eppo": _is_eppo,
     "launchdarkly": _is_launchdarkly,
     "flagd": _is_flagd,
-    "native": _is_native,
 }
 """In this order: what comes first has the plainer marks."""

@@ -49,7 +49,10 @@ _BREATH = 0.001  # seconds of work between two breaths
 
 
 class Loaded:
-    """A document that was read: ``rules`` for the engine, ``warnings`` for people, and its canonical form."""
+    """A document that was read: ``rules`` for the engine, ``warnings`` for people, and its canonical form.
+
+    ``translated`` says that it was written in another dialect.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Loaded:
     ) -> None:
         self.rules: Rules = rules
         self.warnings: tuple[Problem, ...] = tuple(warnings)
+        self.translated: bool = False
         self.store: Store = store
         self.index: Index = index
         self._before = None if before is None else before.store.token
