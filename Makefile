@@ -2,7 +2,7 @@
 # The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-quick bench-check bench-formats fuzz clean
+.PHONY: help demo test test-oldest lint bench bench-quick bench-check bench-formats fuzz clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -43,7 +43,7 @@ help: ## List the targets
 demo: .venv/$(NEWEST)/ready ## Run the example shop from end to end
 	.venv/$(NEWEST)/bin/python examples/shop/demo.py
 
-test: $(VERSIONS:%=test-%) ## Run the tests on every installed Python (PYTHON=3.12 for one, ARGS="-k name" for some)
+test: $(VERSIONS:%=test-%) $(if $(ARGS)$(PYTHON),,test-oldest) ## Run the tests on every installed Python (PYTHON=3.12 for one, ARGS="-k name" for some)
 
 # A whole run on the newest Python also says how much of the code it reached.
 test-%: .venv/%/ready
@@ -61,6 +61,11 @@ $(1) -m coverage erase
 	$(1) -m coverage report
 	$(1) -m coverage report --include='*/flagstaff/core/*' --fail-under=100
 endef
+
+# The integrations with the oldest versions of the frameworks that they say they support.
+test-oldest: .venv/oldest/ready
+	@echo "== Python $(OLDEST), oldest dependencies =="
+	.venv/oldest/bin/python -m pytest $(PARALLEL) tests/integrations $(ARGS)
 
 gauntlet: .venv/$(NEWEST)/ready ## Kill, fork and cut off processes, and see what they lose (ARGS=--full for more of it)
 	.venv/$(NEWEST)/bin/python -m tests.gauntlet.run $(ARGS)
@@ -105,12 +110,15 @@ clean: ## Remove the virtual environments and everything that the tools left
 .venv/lint/ready: pyproject.toml | $(UV)
 	$(call environment,.venv/lint,$(call interpreter,$(OLDEST)),lint)
 
+.venv/oldest/ready: pyproject.toml | $(UV)
+	$(call environment,.venv/oldest,$(call interpreter,$(OLDEST)),test,--resolution lowest-direct)
+
 .venv/%/ready: pyproject.toml | $(UV)
 	$(call environment,.venv/$*,$(call interpreter,$*),test)
 
 define environment
 $(UV) venv --quiet --clear --no-project --python $(2) $(1)
-	$(UV) pip install --quiet --python $(1) --editable '.[all]' --group $(3)
+	$(UV) pip install --quiet --python $(1) $(4) --editable '.[all]' --group $(3)
 	@touch $@
 endef
 
