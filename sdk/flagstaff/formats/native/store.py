@@ -90,13 +90,15 @@ class Store:
         return value
 
     def holdouts(self, experiment: str) -> Iterable[tuple[str, HoldoutModel]]:
-        if self._held is None:
-            self._held = held = dict[str, list[tuple[str, HoldoutModel]]]()
+        held = self._held
+        if held is None:
+            held = {}
             for name in self.texts["holdouts"]:
                 holdout: HoldoutModel = self.value(Part("holdouts", name))
                 for key in dict.fromkeys(holdout["experiments"]):
                     held.setdefault(key, []).append((name, holdout))
-        return self._held.get(experiment, ())
+            self._held = held  # only now that it is whole: other threads make rules, too
+        return held.get(experiment, ())
 
     def held_by(self, holdouts: Iterable[str]) -> Iterator[Part]:
         """The experiments that these holdouts name."""
