@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .core.decision import Decision as Decision
     from .core.decision import Reason as Reason
     from .core.explain import Explanation as Explanation
+    from .diagnosis import Diagnosis as Diagnosis
+    from .diagnosis import Finding as Finding
     from .errors import ConfigError as ConfigError
     from .errors import FlagstaffError as FlagstaffError
     from .errors import MissingExtraError as MissingExtraError
@@ -40,7 +42,9 @@ _HOMES = {
     "ConfigError": "errors",
     "Context": "core.context",
     "Decision": "core.decision",
+    "Diagnosis": "diagnosis",
     "Explanation": "core.explain",
+    "Finding": "diagnosis",
     "FlagstaffError": "errors",
     "MissingExtraError": "errors",
     "OverrideError": "errors",
@@ -61,7 +65,9 @@ __all__ = [
     "ConfigError",
     "Context",
     "Decision",
+    "Diagnosis",
     "Explanation",
+    "Finding",
     "FlagstaffError",
     "MissingExtraError",
     "OverrideError",

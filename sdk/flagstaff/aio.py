@@ -36,6 +36,7 @@ class AsyncClient(Shell):
     """
 
     _http: AsyncHttp
+    _driver_remedy = "Await start() in the event loop that runs, or use `async with`."
 
     def _open(self, http_client: Any) -> AsyncHttp:
         from flagstaff.net.http import AsyncHttp

@@ -179,4 +179,7 @@ class Client(Shell):
 
     def _driver_faults(self) -> list[str]:
         workers = (self._rules_worker, self._events_worker, self._overrides_worker)
-        return [worker.fault for worker in workers if worker is not None and worker.fault is not None]
+        faults = [worker.fault for worker in workers if worker is not None and worker.fault is not None]
+        if self._orphaned and not faults and self._attended == -math.inf:
+            faults.append("this process was forked; its threads start with the first evaluation")
+        return faults

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flagstaff.admission import Admission, TokenOverride
 from flagstaff.core.context import ANONYMOUS, Context
+from flagstaff.diagnosis import greenlets
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
 from flagstaff.formats import check_format
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from flagstaff.core.evaluate import Snapshot
+    from flagstaff.diagnosis import Diagnosis
     from flagstaff.events.ledger import Counts
     from flagstaff.events.transport import Sink
     from flagstaff.formats.native import Loaded
@@ -42,6 +44,8 @@ _OVERRIDES_FILE = "FLAGSTAFF_OVERRIDES_FILE"
 
 class Shell(Flags):
     """Flags, the source that their rules come from, and the outlet that their exposures leave by."""
+
+    _driver_remedy = "Make room for threads (ulimit -u, cgroup pids); they are tried again every second."
 
     def __init__(
         self,
@@ -143,6 +147,8 @@ class Shell(Flags):
         self._http = plan.http
         self._source = plan.source
         self._outlet = plan.outlet
+        self._directory = plan.settings.directory
+        self._greenlets = greenlets()
         self._closed = False
         self._loaded: Loaded | None = None
         self._fresh: Snapshot | None = None
@@ -452,6 +458,25 @@ class Shell(Flags):
             problems=(*faults, *self._driver_faults(), *self._problems, *self._file_problems()),
             refused_overrides=self._admission.refused(),
         )
+
+    def doctor(self) -> Diagnosis:
+        """Look at everything that can be wrong with this client in this process; nothing is sent.
+
+        Print it, or log it, when flags don't change or events don't arrive.
+        """
+        from flagstaff import diagnosis as look
+
+        outlet = self._outlet
+        found = [
+            look.rules(self.status(), self._source),
+            look.clock(getattr(self._source, "skew", None)),
+            *look.events(None if outlet is None else outlet.stats(), outlet.fault if outlet else None),
+            look.place("directory", self._directory),
+            look.background(self._driver_faults(), self._driver_remedy),
+            look.uwsgi(),
+            look.gevent(self._greenlets),
+        ]
+        return look.Diagnosis(tuple(finding for finding in found if finding is not None))
 
     def _driver_faults(self) -> list[str]:
         """What keeps threads or tasks from their work."""

@@ -150,9 +150,12 @@ def commands_of(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("command", commands_of(README), ids=" ".join)
 def test_a_command_in_the_readme_does_what_it_says(
-    command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], folder: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    if command[0] == "doctor":
+        monkeypatch.setenv("FLAGSTAFF_KEY", KEY)
+        command = [part.replace(SERVER, server) for part in command]
     monkeypatch.setenv("FLAGSTAFF_OVERRIDE_SECRET", "s" * 32)
     EventStore(folder / "flagstaff-events.db").close()
     if command[0] == "serve":  # would not end

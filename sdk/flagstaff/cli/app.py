@@ -9,6 +9,7 @@ import click
 
 from flagstaff.cli.convert import convert
 from flagstaff.cli.decide import evaluate, explain
+from flagstaff.cli.doctor import doctor
 from flagstaff.cli.exposures import exposures
 from flagstaff.cli.lint import lint, schema
 from flagstaff.cli.output import Impossible
@@ -80,5 +81,17 @@ def app(ctx: click.Context) -> None:
         ctx.exit(2)
 
 
-for _command in (lint, schema, convert, evaluate, explain, simulate, vectors, serve, exposures, override):
+for _command in (
+    lint,
+    schema,
+    convert,
+    evaluate,
+    explain,
+    simulate,
+    vectors,
+    serve,
+    exposures,
+    override,
+    doctor,
+):
     app.add_command(_command)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         def random(self) -> float: ...
 
 
-__all__ = ["Backoff", "is_lasting", "retry_after"]
+__all__ = ["Backoff", "clock_skew", "is_lasting", "retry_after"]
 
 # What won't heal by itself in seconds: a key that is refused, an address that holds nothing, no such method.
 _LASTING = frozenset({400, 401, 402, 403, 404, 405, 406, 410, 414, 421, 431, 451, 501, 505})
@@ -87,15 +87,25 @@ def retry_after(headers: Mapping[str, str], wall_now: float) -> float | None:
     return _until_date(text, wall_now)
 
 
+def clock_skew(headers: Mapping[str, str], wall_now: float) -> float | None:
+    """Seconds that the other side's clock is ahead of ours, by its ``Date``; None from a cache."""
+    moment = None if "age" in headers else _moment(headers.get("date", ""))
+    return None if moment is None else moment - wall_now
+
+
 def _until_date(text: str, wall_now: float) -> float | None:
+    moment = _moment(text)
+    return None if moment is None else min(_CAP, max(0.0, moment - wall_now))
+
+
+def _moment(text: str) -> float | None:
     from email.utils import parsedate_tz
 
     try:
         parsed = parsedate_tz(text[:64])
-        moment = None if parsed is None else _epoch(parsed)
+        return None if parsed is None else _epoch(parsed)
     except (ValueError, OverflowError, TypeError):
         return None
-    return None if moment is None else min(_CAP, max(0.0, moment - wall_now))
 
 
 def _epoch(parsed: tuple[int | None, ...]) -> float:

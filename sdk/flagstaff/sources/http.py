@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flagstaff.errors import FlagstaffError, RulesError
-from flagstaff.net.backoff import Backoff, is_lasting, retry_after
+from flagstaff.net.backoff import Backoff, clock_skew, is_lasting, retry_after
 from flagstaff.net.message import Request, Response, TransportError, host_of
 from flagstaff.runtime.clock import rest
 
@@ -87,6 +87,7 @@ class HttpSource:
         self._rng = rng
         self._backoff = Backoff(_FIRST_RETRY, max(_LONGEST_RETRY, interval), rng)
         self._due = 0.0
+        self.skew: float | None = None  # seconds that the server's clock is ahead of ours
         self._asked = -_SHORTEST
         self.etag: str | None = None
         self._current: Loaded | None = None
@@ -178,6 +179,8 @@ class HttpSource:
 
     def done(self, job: Request, answer: Fetched | Exception, now: float) -> None:  # noqa: ARG002
         self._asked = now
+        if isinstance(answer, Fetched):
+            self.skew = clock_skew(answer.response.headers, self._clock.time())
         if isinstance(answer, Exception):
             lasting = isinstance(answer, TransportError) and is_lasting(answer.kind)
             self._failed(_sentence(answer), now, lasting=lasting)

@@ -90,6 +90,17 @@ class LastKnownGood:
         """What keeps the rules from being kept."""
         return () if self._trouble is None else (self._trouble,)
 
+    @property
+    def channel(self) -> str:
+        """How the source hears of news."""
+        return getattr(self._source, "channel", "polling")
+
+    @property
+    def skew(self) -> float | None:
+        """Seconds that the server's clock is ahead of ours, as far as it told."""
+        skew: float | None = getattr(self._source, "skew", None)
+        return skew
+
     def describe(self) -> str:
         return f"{self._source.describe()} -> last-known-good({self._store.directory})"
 

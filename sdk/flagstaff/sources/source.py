@@ -24,8 +24,9 @@ class Source(Protocol):
     """A place that rules come from.
 
     One that holds on to something may have a method ``close`` (and ``aclose``, for ``AsyncClient``), which is
-    called when its client is closed and nothing drives its machine any more; and one that has more to say
-    about itself, ``notes``: sentences about what is wrong and yet leaves the rules current.
+    called when its client is closed and nothing drives its machine any more. One that has more to say about
+    itself may have ``channel``, a few words on how it hears of news; ``skew``, the seconds that its clock is
+    ahead of ours; ``notes``, sentences about what is wrong and yet leaves the rules current.
     """
 
     @property

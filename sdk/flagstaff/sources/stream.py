@@ -115,6 +115,11 @@ class StreamSource:
         polled, alive = self._polling.checked, self._alive_at
         return polled if alive is None or polled is None else max(polled, alive)
 
+    @property
+    def skew(self) -> float | None:
+        """Seconds that the server's clock is ahead of ours, as far as it told."""
+        return self._polling.skew
+
     def describe(self) -> str:
         return f"stream({origin(self._address)}) -> {self._polling.describe()}"
 
