@@ -1,0 +1,62 @@
+"""An application of Celery's, for a worker in a process of its own; ``SHOP`` is where its things are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from flagstaff import Client
+from flagstaff.integrations.celery import current_flags, install
+
+ROOT = Path(os.environ["SHOP"])
+SECRET = "s" * 32
+
+app = Celery("shop", broker="filesystem://", backend=f"file://{ROOT / 'results'}")
+app.conf.update(
+    broker_transport_options={
+        "data_folder_in": str(ROOT / "queue"),
+        "data_folder_out": str(ROOT / "queue"),
+        "control_folder": str(ROOT / "control"),
+    },
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+client = Client.from_file(
+    ROOT / "flags.json",
+    events=os.environ["COLLECTOR"],
+    override_secret=SECRET,
+    directory=ROOT / "state",
+    flush_interval=600.0,  # only a process that ends will send
+)
+install(app, client)
+
+
+@app.task
+def ask(flag: str) -> dict[str, Any]:
+    flags = current_flags(app)
+    decision = flags.decide(flag)
+    return {
+        "variant": decision.variant,
+        "reason": str(decision.reason),
+        "key": flags.context.targeting_key,
+        "attributes": dict(flags.context.attributes),
+        "process": os.getpid(),
+    }
+
+
+@app.task
+def pass_on(flag: str) -> str:
+    found: str = ask.delay(flag).id
+    return found
+
+
+@app.task(bind=True, max_retries=1)
+def try_again(self: Any, flag: str) -> dict[str, Any]:
+    if not self.request.retries:
+        raise self.retry(countdown=0)
+    found: dict[str, Any] = ask.run(flag)
+    return found
