@@ -239,7 +239,7 @@ class Flags:
             flag,
             enabled=variant.enabled,
             value=variant.value,
-            variant=name,
+            variant=variant.name or name,
             reason=Reason.OVERRIDE,
             metadata=metadata,
             defers=not variant.valued,

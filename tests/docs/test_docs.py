@@ -62,7 +62,7 @@ SECTIONS = {
 }
 # What only translators write has a section of its own, fields that it adds to the forms above included.
 TRANSLATED = "Forms for other dialects"
-ADDED = {"valued", "named", "that", "inside"}
+ADDED = {"valued", "named", "name", "that", "inside"}
 ADDED |= {
     "nothing",
     "draw",

@@ -300,22 +300,27 @@ class Variant:
     """What a variant is worth.
 
     Without ``valued`` the caller's default takes the place of the value; without ``named`` decisions don't
-    tell its name.
+    tell its name. ``name`` is what it is told as: several rules may each have a "control" of their own.
     """
 
     value: Any
     enabled: bool
     valued: bool = True
     named: bool = True
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What makes the decisions of a rule exposures: the experiment that they belong to, and the unit."""
+    """What makes the decisions of a rule exposures: the experiment that they belong to, and the unit.
+
+    Those that are not ``exposed`` belong to it too, and are none: a person forced them.
+    """
 
     experiment: str
     unit: Subject = TARGETING_KEY
     revision: int = 1
+    exposed: bool = True
 
 
 NEXT, STOP, LAST = "next", "stop", "last"

@@ -71,28 +71,23 @@ class Verdicts:
         return self._by(rule, variant, Reason.SPLIT)
 
     def _by(self, rule: Rule, variant: str | None, reason: Reason) -> Decision:
-        exposed = self._exposed(rule, variant)
+        measure = None if variant is None else _measure(rule)
         return self._make(
             variant,
             rule.reason or reason,
             rule.metadata,
             rule=rule.id,
-            experiment=exposed.experiment if exposed else None,
-            exposed=exposed,
+            experiment=measure.experiment if measure else None,
+            exposed=self._exposed(rule, variant, measure) if variant and measure else None,
         )
 
-    def _exposed(self, rule: Rule, variant: str | None) -> Exposed | None:
-        match rule.outcome:
-            case Experiment() as made:
-                measure: Measure | None = Measure(made.key, made.bucket.unit, made.revision)
-            case _:
-                measure = rule.measure
-        if measure is None or variant is None:
+    def _exposed(self, rule: Rule, variant: str, measure: Measure) -> Exposed | None:
+        if not measure.exposed:
             return None
         return Exposed(
             flag=self._flag.key,
             experiment=measure.experiment,
-            variant=variant,
+            variant=self._flag.variants[variant].name or variant,
             unit=measure.unit,
             unit_type=label(measure.unit),
             rule=rule.id,
@@ -120,12 +115,20 @@ class Verdicts:
             flag.key,
             enabled=variant.enabled,
             value=variant.value,
-            variant=name if variant.named else None,
+            variant=(variant.name or name) if variant.named else None,
             reason=reason,
             metadata=metadata,
             defers=not variant.valued,
             **known,
         )
+
+
+def _measure(rule: Rule) -> Measure | None:
+    match rule.outcome:
+        case Experiment() as made:
+            return Measure(made.key, made.bucket.unit, made.revision)
+        case _:
+            return rule.measure
 
 
 class Choices(dict[str, Decision]):

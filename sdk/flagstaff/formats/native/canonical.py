@@ -48,6 +48,7 @@ class Worth(NamedTuple):
     description: str | None = None
     valued: bool = True
     named: bool = True
+    name: str | None = None
 
 
 def variants_of(flag: FlagModel) -> dict[str, Worth]:
@@ -74,6 +75,7 @@ def _worth(given: Any) -> Worth:
         variant.get("description"),
         variant.get("valued", True),
         variant.get("named", True),
+        variant.get("name"),
     )
 
 
@@ -212,6 +214,8 @@ def _variant(worth: Worth) -> dict[str, Any]:
     plain = {"value": worth.value, "enabled": worth.enabled}
     if worth.description is not None:
         plain["description"] = worth.description
+    if worth.name is not None:
+        plain["name"] = worth.name
     return plain | {name: False for name in ("valued", "named") if not getattr(worth, name)}
 
 

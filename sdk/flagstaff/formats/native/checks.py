@@ -44,6 +44,9 @@ _HINTS = 20_000
 _GENERAL = ("nothing", "draw", "compute", "broken")
 """What rules of other dialects come to."""
 
+_TRANSLATED = {*_GENERAL, "reason", "measure", "miss", "last", "anonymous", "metadata"}
+"""What only rules of other dialects have: several of them may be parts of one rule, and share its id."""
+
 _NOUNS = {"flags": "flag", "segments": "segment", "experiments": "experiment", "layers": "layer"}
 
 
@@ -355,7 +358,7 @@ class _Examiner:
         seen: set[str] = set()
         for index, rule in enumerate(rules):
             name = rule.get("id") or str(index)
-            if name in seen:
+            if name in seen and not rule.keys() & _TRANSLATED:
                 self._report(f"{self._path}.rules[{index}].id", f"is used twice: {name}")
             seen.add(name)
 

@@ -286,7 +286,8 @@ class VariantModel(TypedDict, total=False):
     """What a variant is worth; a value that is no table may stand alone.
 
     ``enabled`` is what ``enabled()`` answers, by default the truth of the value. In other dialects, a
-    variant that is not ``valued`` gives the caller's default, and one that is not ``named`` hides its name.
+    variant that is not ``valued`` gives the caller's default, one that is not ``named`` hides its name, and
+    ``name`` is what decisions call it instead.
     """
 
     value: Required[Json]
@@ -294,6 +295,7 @@ class VariantModel(TypedDict, total=False):
     description: Text | None
     valued: bool
     named: bool
+    name: Name
 
 
 @checked

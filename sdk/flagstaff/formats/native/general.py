@@ -107,11 +107,12 @@ class ComputeModel(TypedDict, total=False):
 
 @checked
 class MeasureModel(TypedDict, total=False):
-    """The experiment whose exposures a rule's decisions are."""
+    """The experiment whose exposures a rule's decisions are; not ``exposed``: that they merely belong to."""
 
     experiment: Required[Name]
     unit: SubjectModel
     revision: Annotated[int, Field(ge=1)]
+    exposed: bool
 
 
 # -- into the engine's nouns; ValueError where a dialect doesn't have what is named ------------------------
@@ -161,7 +162,7 @@ def computed_of(given: ComputeModel) -> Computed:
 def measure_of(given: MeasureModel) -> Measure:
     """What makes decisions exposures."""
     unit = subject_of(given.get("unit", "targeting_key"))
-    return Measure(given["experiment"], unit, given.get("revision", 1))
+    return Measure(given["experiment"], unit, given.get("revision", 1), given.get("exposed", True))
 
 
 def reason_of(given: str | None) -> Reason | None:

@@ -59,7 +59,7 @@ def translate_flag(key: str, flag: model.FlagModel, shared: Shared) -> Flag:
     return Flag(
         key=key,
         variants={
-            name: Variant(worth.value, worth.enabled, worth.valued, worth.named)
+            name: Variant(worth.value, worth.enabled, worth.valued, worth.named, worth.name)
             for name, worth in variants_of(flag).items()
         },
         default=default_of(flag),
