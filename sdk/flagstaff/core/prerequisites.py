@@ -17,12 +17,24 @@ _NO_VERDICT = frozenset(
 )
 
 
-class _Visit(Context):
-    """A context on its way through flags that go in circles, with the flags that it has come by."""
+_LONGEST = 32
+"""How many flags may ask one another in a row, where flags may go in circles."""
 
-    __slots__ = ("visited",)
+_MOST = 256
+"""How often flags may ask others in all, for one decision, where they may go in circles."""
+
+
+class _Visit(Context):
+    """A context on its way through flags that may go in circles.
+
+    ``visited`` are the flags that it has come by, ``asked`` how many were asked: in a list, since it is one
+    count for all ways that lead on from here.
+    """
+
+    __slots__ = ("asked", "visited")
 
     visited: tuple[str, ...]
+    asked: list[int]
 
 
 def compile_prerequisite(
@@ -43,11 +55,15 @@ def compile_prerequisite(
 
 
 def _visiting(node: Prerequisite, context: Context) -> Context:
-    visited = (*(context.visited if isinstance(context, _Visit) else ()), node.inside or "")
+    before, asked = (context.visited, context.asked) if isinstance(context, _Visit) else ((), [0])
+    visited = (*before, node.inside or "")
+    asked[0] += 1
     if node.flag in visited:
         raise Undecidable(f"flags go in circles: {' -> '.join([*visited, node.flag])}")
+    if len(visited) > _LONGEST or asked[0] > _MOST:
+        raise Undecidable(f"flags ask too many others, {node.flag} among them")
     visit = _Visit(context.targeting_key, context.attributes)
-    visit.visited = visited
+    visit.visited, visit.asked = visited, asked
     return visit
 
 

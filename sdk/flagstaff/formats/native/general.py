@@ -94,7 +94,7 @@ class DrawModel(TypedDict, total=False):
 
     bucket: Required[SchemeModel]
     arms: Required[list[ArmModel]]
-    absent: _Number
+    absent: Annotated[_Number, Field(ge=0)]
 
 
 @checked
