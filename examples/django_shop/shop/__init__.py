@@ -1,0 +1,1 @@
+"""A shop of two pages: an experiment on its button, a checkout for those who have logged in."""
