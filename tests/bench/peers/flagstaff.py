@@ -39,7 +39,9 @@ class Adapter(Peer):
         if setting.refresh is None:
             self._client = Client.from_document(setting.document.read_bytes(), events=events)
         else:
-            self._client = Client(setting.url, events=events, poll_interval=setting.refresh)
+            self._client = Client(
+                setting.url, events=events, poll_interval=setting.refresh, directory=_directory()
+            )
         if not self._client.wait_ready(30):
             raise TimeoutError(str(self._client.status()))
 
@@ -48,7 +50,9 @@ class Adapter(Peer):
 
         self._context = Context
         events = setting.url if setting.exposing else None
-        self._client = AsyncClient(setting.url, events=events, poll_interval=setting.refresh)
+        self._client = AsyncClient(
+            setting.url, events=events, poll_interval=setting.refresh, directory=_directory()
+        )
         if not await self._client.wait_ready(30):
             raise TimeoutError(str(self._client.status()))
 
@@ -116,6 +120,13 @@ class Adapter(Peer):
         for key, country, plan, version, email in users:
             attributes = {"country": country, "plan": plan, "version": version, "email": email}
             value("experiment-flag", new(key, attributes), "control")
+
+
+def _directory() -> str:
+    """A place of its own: the last good rules of an earlier process may be newer than those served now."""
+    from tempfile import mkdtemp
+
+    return mkdtemp(prefix="flagstaff-bench-")
 
 
 def _flag(flag: Flag) -> dict[str, Any]:
