@@ -21,7 +21,7 @@ _HANG = 30.0  # seconds, if nobody ends it before
 
 @dataclass(frozen=True)
 class Post:
-    """One request that came in: what was done to it, and the ids in it."""
+    """One request that came in: what was done to it, and the ids in it if they were stored."""
 
     behaviour: str
     ids: tuple[str, ...]
@@ -42,14 +42,14 @@ class Collector:
 
     def take(self, body: bytes) -> str:
         """Store a batch, or not; what to do to its sender."""
-        events = json.loads(gzip.decompress(body))
         with self._lock:
             behaviour = self.behave(len(self.posts))
+            # What is refused is not unpacked: that would cost senders in this process their time.
+            events = json.loads(gzip.decompress(body)) if behaviour in (OK, CUT) else []
             self.posts.append(Post(behaviour, tuple(event["id"] for event in events)))
-            if behaviour in (OK, CUT):
-                for event in events:
-                    if self.stored.setdefault(event["id"], event) != event:
-                        self.changed.add(event["id"])
+            for event in events:
+                if self.stored.setdefault(event["id"], event) != event:
+                    self.changed.add(event["id"])
         if behaviour == HANG:
             self.released.wait(_HANG)
         return behaviour

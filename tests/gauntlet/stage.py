@@ -9,17 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.gauntlet.collector import Collector, collecting
 from tests.gauntlet.subject import client_for
 from tests.gauntlet.truth import Truth
 
-__all__ = ["Row", "Stage", "always", "staged", "until"]
+__all__ = ["Row", "Rows", "Scale", "Stage", "always", "one_of", "staged", "until"]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds for what must come
@@ -35,6 +35,10 @@ class Row:
     proof: str
     kept: bool
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+Scale: TypeAlias = int  # 1 is the fast lane
+Rows: TypeAlias = dict[str, Callable[[Scale], Row]]
 
 
 class Stage:
@@ -140,6 +144,13 @@ class Stage:
         for process in self._processes:
             process.kill()
             process.communicate()
+
+
+def one_of(draw: random.Random, behaviours: Sequence[str]) -> Callable[[int], str]:
+    def behave(_: int) -> str:
+        return draw.choice(behaviours)
+
+    return behave
 
 
 def always(behaviour: str) -> Callable[[int], str]:

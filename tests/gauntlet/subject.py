@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
+import signal
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from flagstaff import Client, Context
 from tests.gauntlet.truth import Truth
@@ -41,11 +47,11 @@ def client_for(part: dict[str, Any]) -> Client:
     )
 
 
-def emit(client: Client, part: dict[str, Any], name: str, count: int) -> list[int]:
+def emit(client: Client, part: dict[str, Any], name: str, count: int, start: int = 0) -> list[int]:
     """Record events, exposures and tracked ones in turn; the nanoseconds that each call took."""
-    truth = Truth(Path(part["truths"], name))
+    truth = _truth(part["truths"], name)
     taken = []
-    for number in range(count):
+    for number in range(start, start + count):
         context = Context(f"{name}-{number}")
         begun = time.perf_counter_ns()
         if number % 2:
@@ -54,7 +60,14 @@ def emit(client: Client, part: dict[str, Any], name: str, count: int) -> list[in
             client.variant("cta", context)
         taken.append(time.perf_counter_ns() - begun)
         truth.accepted = number + 1
+        if number % 20 == 0 and "pace" in part:
+            time.sleep(part["pace"])
     return taken
+
+
+@cache
+def _truth(directory: str, name: str) -> Truth:
+    return Truth(Path(directory, name))
 
 
 def child(client: Client | None, part: dict[str, Any], name: str) -> None:
@@ -101,12 +114,59 @@ def _wait(pid: int) -> int:
     return -1
 
 
+def _limited(limit: str | None) -> Callable[[], object]:
+    """Take something away from this process; what gives it back."""
+    if limit == "threads":
+        patch = mock.patch.object(
+            threading.Thread, "start", side_effect=RuntimeError("can't start new thread")
+        )
+        patch.start()
+        return patch.stop
+    if limit is None:
+        return lambda: None
+    kind, soft = {
+        "fsize": (resource.RLIMIT_FSIZE, 4096),
+        "nofile": (resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) - 1),
+    }[limit]
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft, before[1]))
+    return lambda: resource.setrlimit(kind, before)
+
+
+def _handle(code: int | None) -> None:
+    """The host's own way to end on SIGTERM."""
+    if code:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(code))
+
+
+def _recover(client: Client, part: dict[str, Any], give_back: Callable[[], object]) -> dict[str, Any]:
+    """Go on when what was taken away is there again; what was wrong, and whether it is mended."""
+    fault = "; ".join(client.status().problems)
+    give_back()
+    deadline = time.monotonic() + 20
+    emitted = 0
+    while (problems := client.status().problems) or emitted < part["after"]:
+        if time.monotonic() > deadline:
+            break
+        emit(client, part, f"{part['name']}-after", 1, emitted)
+        emitted += 1
+        time.sleep(0.002)
+    return {"fault": fault, "mended": not problems}
+
+
 def main() -> None:
     part: dict[str, Any] = json.loads(sys.argv[1])
     warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what this is about
+    _handle(part.get("handler"))
+    if "limit" in part:  # what is imported later would miss it as well
+        client_for(part | {"directory": f"{part['directory']}-before"}).close()
+        _truth(part["truths"], part["name"])
+    give_back = _limited(part.get("limit"))
     client = client_for(part)
     report: dict[str, Any] = {}
     emit(client, part, part["name"], part["count"])
+    if "limit" in part:
+        report |= _recover(client, part, give_back)
     if "fork" in part:
         begun = time.monotonic()
         report["children"] = fork(client, part)
