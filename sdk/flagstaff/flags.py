@@ -19,7 +19,7 @@ from .overrides import OVERRIDE, Forced, Overrides
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeVar, overload
 
     from .core.evaluate import Snapshot
@@ -137,6 +137,19 @@ class Flags:
             key: (key in named and self._forced(snapshot, key)) or decide(key, context)
             for key in snapshot.flag_keys()
         }
+
+    def bootstrap(self, context: Context = ANONYMOUS, *, flags: Iterable[str] | None = None) -> str:
+        """What a front end needs to begin with, as JSON that is safe in a page's ``<script>``.
+
+        It has the form of OFREP's answer to a bulk request: key, value, variant and reason of every flag, or
+        of ``flags``; nothing of the rules, their metadata or experiments. Flags that can't be decided are
+        left out. Records no exposures.
+        """
+        from .ofrep import bootstrap
+
+        found = self.decide_all(context)
+        wanted = found if flags is None else flags
+        return bootstrap(found[key] for key in wanted if key in found)
 
     def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:
         """The decision with every rule tried, value compared and bucket drawn. Records no exposure.
@@ -335,6 +348,10 @@ class BoundFlags:
     def decide_all(self) -> dict[str, Decision]:
         """As ``Client.decide_all``."""
         return self._flags.decide_all(self.context)
+
+    def bootstrap(self, *, flags: Iterable[str] | None = None) -> str:
+        """As ``Client.bootstrap``."""
+        return self._flags.bootstrap(self.context, flags=flags)
 
     def explain(self, flag: str, default: Any = None) -> Explanation:
         """As ``Client.explain``."""

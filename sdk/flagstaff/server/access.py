@@ -24,17 +24,18 @@ class Access:
             raise ConfigError("key", "is empty; give a key, or none at all to let everybody in")
         self._digest = None if key is None else _digest(key.encode())
 
-    def allows(self, request: Request) -> bool:
-        """Tell whether the request carries the key."""
+    def allows(self, request: Request, *, api_key: bool = False) -> bool:
+        """Tell whether the request carries the key; with ``api_key`` it may do so as X-API-Key."""
         if self._digest is None:
             return True
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = _digest(token.strip().encode("latin-1"))
-        return scheme.lower() == "bearer" and hmac.compare_digest(given, self._digest)
+        if scheme.lower() != "bearer":
+            token = request.headers.get("x-api-key", "") if api_key else ""
+        return hmac.compare_digest(_digest(token.strip().encode("latin-1")), self._digest)
 
-    def check(self, request: Request) -> None:
+    def check(self, request: Request, *, api_key: bool = False) -> None:
         """Refuse with 401 a request that does not carry the key."""
-        if not self.allows(request):
+        if not self.allows(request, api_key=api_key):
             raise Refused(401, "a bearer key is needed", {"WWW-Authenticate": 'Bearer realm="flagstaff"'})
 
 

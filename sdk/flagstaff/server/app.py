@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from flagstaff.errors import ServeError
-from flagstaff.server import body, problems
+from flagstaff.server import body, ofrep, problems
 from flagstaff.server.access import Access
 from flagstaff.server.cloudevents import BadEvents, Event, read_batch, read_single
 from flagstaff.server.feed import Feed, Listening
@@ -42,13 +42,15 @@ def create_app(
 ) -> Starlette:
     """Build the ASGI application: rules to fetch and to be told of, events to post, health to ask for.
 
-    With a ``key``, ``/v1`` answers only to ``Authorization: Bearer <key>`` and ``/healthz`` tells
-    everybody else its status alone. The caller refreshes ``rules``, closes ``store`` and, where there is
+    Decisions are to be had by OFREP, below ``/ofrep/v1``. With a ``key``, that and ``/v1`` answer only to
+    ``Authorization: Bearer <key>`` (the former also to ``X-API-Key``) and ``/healthz`` tells everybody else
+    its status alone. The caller refreshes ``rules``, closes ``store`` and, where there is
     one, tells ``feed`` of new rules.
     """
     access = Access(key)
     routes: list[BaseRoute] = [
         Route("/healthz", _Health(rules, store, access).get),
+        ofrep.routes(rules, access),
         Mount(
             "/v1",
             routes=[
