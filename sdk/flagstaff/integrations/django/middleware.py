@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpResponse
-from django.utils.functional import SimpleLazyObject
 
 from flagstaff.integrations.web import Incoming
 from flagstaff.integrations.web.page import PAGE_HEADERS
@@ -61,10 +60,10 @@ class FlagstaffMiddleware:
 
 def _begun(request: Any) -> Visit:
     site = current_site()
-    visit = site.visit(Incoming.from_environ(request.META, request, request.is_secure()))
+    visit = site.visit(Incoming.from_environ(request.META, request, request.is_secure))
     visit.record = getattr(request, "flagstaff_record", None)
     request.flagstaff_visit = visit
-    request.flags = SimpleLazyObject(lambda: visit.flags)
+    request.flags = visit.later_flags
 
     async def aflags() -> BoundFlags:
         await site.prepare(visit)

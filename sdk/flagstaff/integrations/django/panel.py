@@ -39,6 +39,7 @@ class FlagsPanel(Panel):
         visit = getattr(request, "flagstaff_visit", None)  # our middleware may be on either side
         if visit is not None:
             visit.record = request.flagstaff_record
+            request.flags = visit.later_flags
         return super().process_request(request)  # type: ignore[no-untyped-call]
 
     def generate_stats(self, request: Any, response: Any) -> None:  # noqa: ARG002 - the toolbar's

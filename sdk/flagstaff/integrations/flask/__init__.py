@@ -162,10 +162,6 @@ def _text(key: str | bytes) -> str:
     return key if isinstance(key, str) else key.decode("latin-1")
 
 
-def _request() -> Request:
-    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
-
-
 class _Wrapped:
     """The app's WSGI application, each request of which is a visit."""
 
@@ -178,8 +174,13 @@ class _Wrapped:
         return answering(self._app, visit, environ, start_response)
 
 
+# The objects themselves: a look through a proxy costs more than an evaluation.
+_app: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]
+_request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
+
+
 def _site() -> Site:
-    site: Site | None = current_app.extensions.get(_KEY)
+    site: Site | None = _app().extensions.get(_KEY)
     if site is None:
         raise RuntimeError("this app has no Flagstaff; call init_app(app) on one")
     return site
@@ -187,7 +188,7 @@ def _site() -> Site:
 
 def current_visit() -> Visit:
     """The current request's visit; one of its own where the request came past the server, as in a test."""
-    site, environ = _site(), request.environ
+    site, environ = _site(), _request().environ
     visit: Visit | None = environ.get(ENVIRON_KEY)
     if visit is None or visit.site is not site:
         visit = environ[ENVIRON_KEY] = site.visit(Incoming.from_environ(environ))

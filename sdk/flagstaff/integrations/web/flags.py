@@ -1,4 +1,4 @@
-"""A request's flags when somebody watches what is decided: a debug panel, or the host's signals."""
+"""A request's flags: made before it is known for whom, or watched by a panel or the host's signals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
-    from flagstaff import AsyncClient, Client, Context, Decision, Explanation
+    from flagstaff import Context, Decision, Explanation
+
+    from .visit import Visit
 
     Watcher: TypeAlias = Callable[[Decision], None]
 
-__all__ = ["Recorded", "WatchedFlags"]
+__all__ = ["LazyFlags", "Recorded", "WatchedFlags"]
 
 
 class Recorded:
@@ -27,21 +29,30 @@ class Recorded:
         self.count: int = 0
 
 
-class WatchedFlags(BoundFlags):
-    """The getters of ``BoundFlags``, each of which tells what was decided."""
+class LazyFlags(BoundFlags):
+    """The getters of ``BoundFlags`` for a visit whose context is made when one of them is first called."""
+
+    __slots__ = ("_visit",)
+
+    def __init__(self, visit: Visit) -> None:
+        self._flags = visit.client
+        self._visit = visit
+
+    @property
+    def context(self) -> Context:  # type: ignore[override]  # of somebody, who is found out late
+        """Whom the flags are decided for."""
+        return self._visit.context
+
+
+class WatchedFlags(LazyFlags):
+    """The same, each of which tells what was decided."""
 
     __slots__ = ("_record", "_watchers")
 
-    def __init__(
-        self,
-        client: Client | AsyncClient,
-        context: Context,
-        watchers: list[Watcher],
-        record: dict[str, Recorded] | None,
-    ) -> None:
-        super().__init__(client, context)
-        self._watchers = watchers
-        self._record = record
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit)
+        self._watchers: list[Watcher] = visit.site.watchers
+        self._record: dict[str, Recorded] | None = visit.record
 
     def enabled(self, flag: str, default: bool = False, *, exposure: bool = True) -> bool:
         """As ``Client.enabled``."""

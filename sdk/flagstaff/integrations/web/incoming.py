@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Self
 
 __all__ = ["OVERRIDE_HEADER", "Incoming"]
@@ -17,18 +17,26 @@ _HEADER_VARIABLE = f"HTTP_{OVERRIDE_HEADER.upper().replace('-', '_')}"
 class Incoming:
     """The headers and the query of a request; ``request`` is what the host's loader is called with."""
 
-    __slots__ = ("cookies", "override", "query", "request", "secure")
+    __slots__ = ("_secure", "cookies", "override", "query", "request")
 
-    def __init__(self, *, cookies: str, query: str, override: str, secure: bool, request: Any) -> None:
+    def __init__(
+        self, *, cookies: str, query: str, override: str, secure: bool | Callable[[], bool], request: Any
+    ) -> None:
         self.cookies: str = cookies
         self.query: str = query
         self.override: str = override
-        self.secure: bool = secure
+        self._secure = secure
         self.request: Any = request
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came over https."""
+        secure = self._secure
+        return secure if isinstance(secure, bool) else secure()
 
     @classmethod
     def from_environ(
-        cls, environ: Mapping[str, Any], request: Any = None, secure: bool | None = None
+        cls, environ: Mapping[str, Any], request: Any = None, secure: Callable[[], bool] | None = None
     ) -> Self:
         """Of a WSGI environ, or a Django request's META."""
         return cls(

@@ -62,16 +62,12 @@ class Site:
         secrets = [visitor_secret] if isinstance(visitor_secret, str) else list(visitor_secret or ())
         self.client: Client | AsyncClient = client
         self.context_loader: Callable[[Any], Any] | None = context_loader
+        self.loads_async: bool = iscoroutinefunction(context_loader)
         self.consent: Callable[[Any], bool] | None = consent
         self.secure_cookies: bool | None = secure_cookies
         self.visitors: Visitors | None = None if visitor_cookie is None else Visitors(visitor_cookie, secrets)
         self.watchers: list[Watcher] = []
         self._warned: set[str] = set()
-
-    @property
-    def loads_async(self) -> bool:
-        """Whether the loader has to be awaited."""
-        return iscoroutinefunction(self.context_loader)
 
     def visit(self, incoming: Incoming) -> Visit:
         """One request. Never raises."""

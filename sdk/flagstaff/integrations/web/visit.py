@@ -9,7 +9,7 @@ from flagstaff import BoundFlags, Context
 from flagstaff.overrides.links import PARAMETER
 
 from .cookies import read_cookies, written_cookie
-from .flags import Recorded, WatchedFlags
+from .flags import LazyFlags, Recorded, WatchedFlags
 from .headers import for_nobody_else, named, never_stored, varying
 from .incoming import OVERRIDE_HEADER
 from .page import shown
@@ -70,9 +70,14 @@ class Visit:
         """The flags for whoever comes; the context is made when they are first asked for."""
         memo = self._memo
         if "flags" not in memo:
-            memo.setdefault("flags", self._bound(self.context))
+            memo.setdefault("flags", WatchedFlags(self) if self._is_watched else self._bound())
         flags: BoundFlags = memo["flags"]
         return flags
+
+    @property
+    def later_flags(self) -> BoundFlags:
+        """The same, but the context is made when one of their getters is first called."""
+        return WatchedFlags(self) if self._is_watched else LazyFlags(self)
 
     async def aflags(self) -> BoundFlags:
         """The same where the context loader has to be awaited."""
@@ -130,11 +135,12 @@ class Visit:
             context = Context(self.visitor_id)
         self._memo.setdefault("context", context)
 
-    def _bound(self, context: Context) -> BoundFlags:
-        client, watchers = self.site.client, self.site.watchers
-        if self.record is None and not watchers:
-            return client.bind(context)
-        return WatchedFlags(client, context, watchers, self.record)
+    @property
+    def _is_watched(self) -> bool:
+        return self.record is not None or bool(self.site.watchers)
+
+    def _bound(self) -> BoundFlags:
+        return self.site.client.bind(self.context)
 
     # -- the anonymous visitor -----------------------------------------------------------------------
 
