@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +64,7 @@ def main() -> int:
     seed = time.time_ns() % 1_000_000 if given.seed is None else given.seed
     numbers = range(given.document, given.document + 1) if given.document is not None else count()
     start = time.perf_counter()
+    logging.disable()  # broken documents are part of it
     with closing(find_vendor(given.vendor)) as vendor:
         result = fuzz(vendor, seed, numbers, given.budget, given.most)
     for text in result.found:

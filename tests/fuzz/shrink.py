@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from typing import Any
 
 __all__ = ["shrunk"]
@@ -36,9 +35,16 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _without(value: Any, path: tuple[Any, ...]) -> Any:
-    made = deepcopy(value)
+    made = _copied(value)
     at = made
     for key in path[:-1]:
         at = at[key]
     del at[path[-1]]
     return made
+
+
+def _copied(value: Any) -> Any:
+    """A copy, in which no two parts are one."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
