@@ -2,7 +2,7 @@
 # The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint bench bench-quick bench-check bench-formats fuzz clean
+.PHONY: help demo test test-oldest lint bench bench-quick bench-check bench-web bench-formats fuzz clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,6 +103,9 @@ fuzz: $(call oracles,$(SPOKEN)) ## Compare random decisions with other vendors' 
 	@status=0; for vendor in $(SPOKEN); do \
 	    .venv/fuzz-$$vendor/bin/python -m tests.fuzz.run $(ARGS) --vendor $$vendor || status=1; \
 	done; exit $$status
+
+bench-web: .venv/$(NEWEST)/ready ## Compare requests with and without flags, in each web framework
+	.venv/$(NEWEST)/bin/python -m tests.bench.middleware $(ARGS)
 
 clean: ## Remove the virtual environments and everything that the tools left
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
