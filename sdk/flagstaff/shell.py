@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shell"]
 
+_TOLD = 5  # problems in one line of a log
 _OVERRIDES = "FLAGSTAFF_OVERRIDES"
 _OVERRIDES_FILE = "FLAGSTAFF_OVERRIDES_FILE"
 
@@ -291,7 +292,7 @@ class Shell(Flags):
             *self._idle_overrides(_OVERRIDES, self._overrides.environment),
         )
         if self._problems and (before is None or before.warnings != loaded.warnings):
-            _log("the rules have problems: %s", "; ".join(self._problems))
+            _log("the rules have problems: %s", _briefly(self._problems))
         self._tell(before, loaded)
         self._tell_state()
         self._notify()
@@ -504,3 +505,9 @@ def _log(message: str, *args: object) -> None:
     from flagstaff.runtime.notice import warn
 
     warn("client", message, *args)
+
+
+def _briefly(problems: Sequence[str]) -> str:
+    """The first problems and how many there are besides: a log is for people, and not ours."""
+    more = len(problems) - _TOLD
+    return "; ".join(problems[:_TOLD]) + (f"; and {more:,} more (see status())" if more > 0 else "")

@@ -6,9 +6,9 @@ only if the fault is shown to have happened.
 
 from __future__ import annotations
 
-from tests.gauntlet.rows import death, limits, outage
+from tests.gauntlet.rows import death, hostile, limits, outage, rules, soak
 from tests.gauntlet.stage import Rows
 
 __all__ = ["ROWS"]
 
-ROWS: Rows = death.ROWS | outage.ROWS | limits.ROWS
+ROWS: Rows = death.ROWS | outage.ROWS | limits.ROWS | rules.ROWS | hostile.ROWS | soak.ROWS

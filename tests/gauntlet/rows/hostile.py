@@ -1,0 +1,431 @@
+"""Input from people who mean harm: patterns, sizes, shapes, redirects, names, tokens, bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import json
+import logging
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import zlib
+from pathlib import Path
+from typing import Any
+
+from flagstaff import Client, Context, RulesError, Secret
+from flagstaff.core.patterns import compile_pattern
+from flagstaff.formats import load
+from flagstaff.net.http import Http
+from flagstaff.net.message import Request, TransportError
+from flagstaff.overrides.tokens import TokenChecker
+from tests.gauntlet.collector import collecting
+from tests.gauntlet.misrule import document, good, misruled
+from tests.gauntlet.stage import ROOT, Row, Rows, Scale, until
+from tests.gauntlet.subject import RULES
+from tests.net.badserver import Behaviour, Visit, answer, drip, endless, redirect, serving
+
+__all__ = ["ROWS"]
+
+_USER = Context("user-1")
+
+
+# -- patterns ------------------------------------------------------------------------------------------------
+
+_SHAPES = [
+    "({0}+)+$",
+    "({0}|{0})*$",
+    "({0}*)*b$",
+    "^(({0})+.)+$",
+    "({0}|{0}{0})+$",
+    "(.*{0}){{1,8}}$",
+    "({0}?){{20}}{0}{{20}}$",
+]
+_ATOMS = ["a", "[ab]", "\\w", ".", "(?:a|b)", "a{1,3}", "[^b]", "aa?", "(a)", "a|b"]
+
+
+def patterns(scale: Scale) -> Row:
+    """Patterns that explode in a backtracking engine, asked of texts of 10,000 characters."""
+    made = [shape.format(atom) for shape, atom in itertools.product(_SHAPES, _ATOMS)]
+    texts = ["a" * 9_999 + "!", "ab" * 5_000, "a" * 28 + "!"]
+    refused, worst, worst_is = 0, 0.0, ""
+    for pattern in made:
+        try:
+            found = compile_pattern(pattern)
+        except ValueError:
+            refused += 1
+            continue
+        for text in texts:
+            best = min(_seconds(found, text) for _ in range(2 * scale))
+            if best > worst:
+                worst, worst_is = best, pattern
+    return Row(
+        "No pattern can stop an evaluation",
+        f"{len(made)} patterns, {refused} refused; texts of 10,000 characters",
+        f"{worst * 1000:.1f} ms, for {worst_is}",
+        "each backtracks exponentially, or tries to",
+        worst <= 0.005,
+        {"worst_ms": worst * 1000},
+    )
+
+
+def _seconds(found: Any, text: str) -> float:
+    begun = time.perf_counter()
+    found(text)
+    return time.perf_counter() - begun
+
+
+# -- sizes and times -----------------------------------------------------------------------------------------
+
+_WATCHER = """
+import resource, sys, time
+from flagstaff import Client
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+client = Client(sys.argv[1], events=None, stream=False, poll_interval=0.1, directory=sys.argv[2])
+assert client.wait_ready(20)
+before, begun = peak(), time.monotonic()
+while not client.status().problems:
+    assert time.monotonic() < begun + 30
+    time.sleep(0.005)
+print(peak() - before, client.value("flag-0"))
+client.close()
+"""
+
+
+def sizes(scale: Scale) -> Row:
+    """Half a gigabyte in half a megabyte, and a body without end: refused while they come."""
+    grown, kept, met = [], 0, 0
+    bomb = _bomb()
+    faults: dict[str, Behaviour] = {"bomb": answer(bomb, Content_Encoding="gzip"), "endless": endless}
+    for fault, _ in itertools.product(faults.values(), range(scale)):
+        with misruled() as misrule, tempfile.TemporaryDirectory() as directory:
+            misrule.change(_after(good(1), fault))
+            told = _run(_WATCHER, misrule.server.url, directory).split()
+            grown.append(float(told[0]))
+            kept += told[1] == "1"
+            met += misrule.met - 1
+    return Row(
+        "No answer can fill the memory",
+        f"{len(grown)} processes; 512 MiB from {len(bomb) / 1e6:.1f} MB, and a body without end",
+        f"{max(grown):.1f} MiB more, {len(grown) - kept} lost their rules",
+        f"{met} answers of that kind",
+        max(grown) <= 24 and kept == len(grown) and met >= len(grown),
+        {"grown_mib": max(grown)},
+    )
+
+
+def _after(first: Behaviour, then: Behaviour) -> Behaviour:
+    answers = iter([first])
+
+    def behave(visit: Visit) -> None:
+        next(answers, then)(visit)
+
+    return behave
+
+
+def _bomb() -> bytes:
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join(packer.compress(b" " * (1 << 20)) for _ in range(512)) + packer.flush()
+
+
+def _run(program: str, *arguments: str) -> str:
+    environment = {"PYTHONPATH": str(ROOT / "sdk"), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True, text=True, check=True, timeout=60, env=environment,
+    )  # fmt: skip
+    return done.stdout
+
+
+def deadlines(scale: Scale) -> Row:
+    """An answer that comes drop by drop is given up when its time is over, whatever keeps coming."""
+    rounds, off = 3 * scale, []
+    timeout = 0.5
+    drips = [
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\nX: "),
+        drip(b"H", b"T"),
+    ]
+    visits = 0
+    for fault, _ in itertools.product(drips, range(rounds)):
+        with serving(fault) as server:
+            http = Http()
+            begun = time.monotonic()
+            try:
+                http.send(Request("GET", server.url, timeout=timeout))
+            except TransportError:
+                off.append(time.monotonic() - begun - timeout)
+            http.close()
+            visits += len(server.visits)
+    late = max(off)
+    return Row(
+        "Every wait for an answer has a total deadline",
+        f"{len(off)} answers, a byte every tenth of a second",
+        f"{late * 1000:.0f} ms after the deadline of {timeout * 1000:.0f} ms",
+        f"{visits} connections dripped",
+        len(off) == visits == len(drips) * rounds and late <= 0.1,
+    )
+
+
+# -- shapes --------------------------------------------------------------------------------------------------
+
+
+def _circle(count: int, section: str) -> dict[str, Any]:
+    if section == "segments":
+        parts: dict[str, Any] = {f"s{n}": {"segment": f"s{(n + 1) % count}"} for n in range(count)}
+        return {
+            "version": 1,
+            "segments": parts,
+            "flags": {"f": {"rules": [{"segment": "s0", "serve": "on"}]}},
+        }
+    return {
+        "version": 1,
+        "flags": {f"f{n}": {"gates": [{"flag": f"f{(n + 1) % count}"}]} for n in range(count)},
+    }
+
+
+def shapes(scale: Scale) -> Row:
+    """Documents that are too deep, too wide, or go in circles: refused, or the flag is put aside."""
+    deep: Any = {"attribute": "a", "op": "eq", "value": 1}
+    for _ in range(900):
+        deep = {"not": deep}
+    huge = b'{"version":1,"flags":{"f":{"variants":{"a":1' + b"0" * 4000 + b'},"default":"a"}}}'
+    made: dict[str, Any] = {
+        "depth 100,000": b'{"version":1,"flags":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "conditions 900 deep": {"version": 1, "flags": {"f": {"rules": [{"when": deep, "serve": "on"}]}}},
+        "a circle of segments": _circle(3, "segments"),
+        "a circle of 5,000 segments": _circle(5_000, "segments"),
+        "a circle of 5,000 flags": _circle(5_000, "flags"),
+        "an int of 4,000 digits": huge,
+        "not a number": b'{"version":1,"flags":{"f":{"variants":{"a":NaN},"default":"a"}}}',
+        "infinity": b'{"version":1,"flags":{"f":{"variants":{"a":-Infinity},"default":"a"}}}',
+        "beyond a float": b'{"version":1,"flags":{"f":{"variants":{"a":1e999},"default":"a"}}}',
+        "a twin": b'{"version":1,"flags":{"f":{},"f":{}}}',
+        "half a surrogate": b'{"version":1,"flags":{"f":{"variants":{"a":"\\ud800"},"default":"a"}}}',
+        "two megabytes of numbers": b'{"version":1,"flags":{"f":{"rules":[' + b"1," * 1_000_000 + b"1]}}}",
+        "10,000 variants": {
+            "version": 1,
+            "flags": {"f": {"variants": {f"v{n}": n for n in range(10_000)}, "default": "v0"}},
+        },
+        "names of Python's": {"version": 1, "flags": {"__class__": {}, "../x": {}, "\r\nX: y": {}}},
+    }
+    wrong, slowest, slowest_is, put_aside = 0, 0.0, "", 0
+    for name, _ in itertools.product(made, range(scale)):
+        begun = time.perf_counter()
+        try:
+            rules = load(made[name], strict=False).rules
+        except RulesError:
+            put_aside += 1
+        except Exception:  # noqa: BLE001 - what must not happen is counted
+            wrong += 1
+        else:
+            put_aside += bool(rules.malformed)
+            client = Client.from_document({"version": 1})
+            client.close()
+        taken = time.perf_counter() - begun
+        if taken > slowest:
+            slowest, slowest_is = taken, name
+    return Row(
+        "No document can break the reader",
+        f"{len(made) * scale} documents of {len(made)} shapes",
+        f"{wrong} exceptions; the slowest took {slowest * 1000:.0f} ms ({slowest_is})",
+        f"{put_aside} refused, or put a flag aside",
+        not wrong and put_aside >= (len(made) - 2) * scale,
+        {"slowest_ms": slowest * 1000},
+    )
+
+
+# -- keys and names ------------------------------------------------------------------------------------------
+
+_KEY = "sdk-" + "Zq7" * 12
+
+
+def redirects(scale: Scale) -> Row:
+    """A server sends clients elsewhere: the key doesn't go along, and the rules stay."""
+    leaked = followed = lost = met = 0
+    for status in [301, 302, 303, 307, 308] * scale:
+        with serving(good(99)) as thief, misruled() as misrule:
+            client = misrule.client(key=_KEY)
+            assert client.wait_ready(10)
+            misrule.change(redirect(f"{thief.url}/v1/rules", status))
+            until(lambda: misrule.met and client.status().problems)  # noqa: B023 - waited for here
+            leaked += sum(_KEY in visit.head for visit in thief.visits)
+            followed += len(thief.visits)
+            lost += client.value("flag-0", _USER) != 1
+            met += misrule.met
+    return Row(
+        "A redirect can't steal the key",
+        f"{5 * scale} servers that redirect to another",
+        f"the key was sent {leaked} times, {lost} lost their rules",
+        f"{met} redirects answered, {followed} followed",
+        not leaked and not lost and met >= 5 * scale,
+    )
+
+
+def secrets(scale: Scale) -> Row:
+    """A client meets every trouble with logging at DEBUG: its key is nowhere but in the header."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    sent = 0
+    try:
+        with misruled() as misrule, collecting() as collector:
+            collector.behave = lambda _: "401"
+            client = misrule.client(key=_KEY, events=collector.url, flush_interval=0.05, override_secret=_KEY)
+            for behaviour in [
+                answer(status=401),
+                answer(b"<html>"),
+                redirect("http://127.0.0.1:1/"),
+                good(2),
+            ] * scale:
+                misrule.change(behaviour)
+                client.track("seen", _USER)
+                until(lambda: misrule.met)
+                stream.write(f"{client!r} {client.status()} {client.status().to_dict()} {client.stats()}")
+            try:
+                Client("http://127.0.0.1:1", key=_KEY + "\n")
+            except ValueError as error:
+                stream.write("".join(traceback.format_exception(error)))
+            except Exception as error:  # noqa: BLE001 - its text is what is looked at
+                stream.write("".join(traceback.format_exception(error)))
+            stream.write(f"{Secret(_KEY)!r} {vars(client)}")
+            client.close(1)
+            kept = b"".join(
+                path.read_bytes() for path in Path(misrule.directory).rglob("*") if path.is_file()
+            )
+            sent = sum(_KEY in visit.head for visit in misrule.server.visits)
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    told = stream.getvalue().count(_KEY)
+    stored = kept.count(_KEY.encode())
+    return Row(
+        "The key is told to nobody but the server",
+        f"{len(stream.getvalue()) // 1000} kB of logs, reprs and tracebacks; {len(kept) // 1000} kB of files",
+        f"{told + stored} hits",
+        f"the key was sent {sent} times",
+        not told and not stored and sent > 0,
+    )
+
+
+_NASTY = [
+    "\r\n",
+    "\n",
+    "\0",
+    "\x1b[31m",
+    "\u202e",
+    "\u2028",
+    '"',
+    "\\",
+    "\ud800",
+    "é",
+    "🎉",
+    "Authorization: x",
+]
+
+
+def injection(scale: Scale) -> Row:
+    """Units, attributes and names full of control characters: none of them gets onto the wire as it is."""
+    count = 1_000 * scale
+    draw = random.Random(23)
+    raw = 0
+    with serving(answer(status=202)) as collector, tempfile.TemporaryDirectory() as directory:
+        client = Client.from_document(RULES, events=collector.url, directory=directory, flush_interval=0.05)
+        for number in range(count):
+            text = "".join(draw.choices(_NASTY, k=4)) + str(number)
+            client.variant("cta", Context(text, {text: text}))
+            client.track(text, Context(text), **{text: text})  # type: ignore[arg-type]
+        client.flush(30)
+        accepted = client.stats()["accepted"]
+        client.close(5)
+        for visit in collector.visits:
+            raw += sum(byte < 32 or byte > 126 for byte in gzip.decompress(visit.body))
+            raw += sum(not line.isprintable() for line in visit.head.split("\r\n"))
+    return Row(
+        "No value can inject anything",
+        f"{count:,} units, names and values",
+        f"{raw} raw bytes on the wire",
+        f"{accepted:,} events in {len(collector.visits)} posts",
+        not raw and accepted >= count and bool(collector.visits),
+    )
+
+
+def names(scale: Scale) -> Row:
+    """Names of projects, environments, flags and keys that look like paths: no file outside the directory."""
+    count = 30 * scale
+    draw = random.Random(25)
+    pieces = ["..", "/", "\\", "~", "%2e%2e", "\0", ":", "C:", "a", "rules", "\n", "."]
+    outside = inside = 0
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place, "deep", "down", "state")
+        for number in range(count):
+            name = "".join(draw.choices(pieces, k=6))
+            printable = name.replace("\0", "").replace("\n", "")
+            rules = document(1) | {"project": printable or "p", "environment": printable or "e"}
+            with misruled() as misrule:
+                misrule.change(answer(json.dumps(rules).encode()))
+                url = f"{misrule.server.url}/{printable.replace('/', '%2f').replace(chr(92), '')}x"
+                client = Client(
+                    url, key=f"k{number}", events=misrule.server.url, stream=False, directory=directory
+                )
+                client.wait_ready(5)
+                client.track(name, Context(name))
+                client.close(0.1)
+        for path in Path(place).rglob("*"):
+            if path.is_file():
+                inside += path.is_relative_to(directory)
+                outside += not path.is_relative_to(directory)
+    return Row(
+        "No name can walk out of the directory",
+        f"{count} names",
+        f"{outside} files outside",
+        f"{inside} files inside",
+        not outside and inside > 0,
+    )
+
+
+def tokens(scale: Scale) -> Row:
+    """Override tokens with a change somewhere: none is accepted."""
+    rounds = 100_000 * scale
+    draw = random.Random(24)
+    checker = TokenChecker([Secret("s" * 40), Secret("t" * 40)], "shop")
+    token = checker.sign({"cta": "urgent", "new": "on"}, now=1e9, lifetime=3600)
+    other = TokenChecker([Secret("u" * 40)], "shop").sign({"cta": "urgent"}, now=1e9, lifetime=3600)
+    elsewhere = TokenChecker([Secret("s" * 40)], "other").sign({"cta": "urgent"}, now=1e9, lifetime=3600)
+    assert checker.check(token, 1e9).refused is None
+    accepted = sum(checker.check(wrong, 1e9).refused is None for wrong in (other, elsewhere))
+    accepted += checker.check(token, 1e9 + 3600).refused is None
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ é"
+    for _ in range(rounds):
+        at, length = draw.randrange(len(token)), draw.randint(0, 3)
+        mutated = token[:at] + "".join(draw.choices(alphabet, k=length)) + token[at + draw.randint(0, 3) :]
+        accepted += mutated != token and checker.check(mutated, 1e9).refused is None
+    refused = sum(checker.refused().values())
+    return Row(
+        "Override tokens can't be forged",
+        f"{rounds:,} mutations; another secret, another audience, expired",
+        f"{accepted} accepted",
+        f"{refused:,} refused and counted",
+        not accepted and refused > rounds * 0.9,
+    )
+
+
+ROWS: Rows = {
+    "patterns": patterns,
+    "sizes": sizes,
+    "deadlines": deadlines,
+    "shapes": shapes,
+    "redirects": redirects,
+    "secrets": secrets,
+    "injection": injection,
+    "names": names,
+    "tokens": tokens,
+}
