@@ -32,7 +32,7 @@ client = Client.from_file(
     directory=ROOT / "state",
     flush_interval=600.0,  # only a process that ends will send
 )
-install(app, client)
+end = install(app, client)
 
 
 @app.task

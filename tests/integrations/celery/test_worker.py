@@ -18,6 +18,8 @@ import pytest
 
 pytest.importorskip("celery")
 
+from kombu import pools
+
 from flagstaff import Context
 from flagstaff.integrations.celery import using
 from tests.client.lab import document, encoded, eventually, scripted
@@ -84,7 +86,10 @@ def shop(tmp_path: Path, pool: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             finally:
                 if worker.poll() is None:
                     os.killpg(worker.pid, signal.SIGKILL)
+                module.end()
                 module.client.close(0.1)
+                module.app.close()
+                pools.reset()  # type: ignore[no-untyped-call]  # they are the process's: the next application's queue is elsewhere
                 sys.modules.pop("tests.integrations.celery.shop", None)
 
 
