@@ -7,6 +7,7 @@ import os
 from functools import partial
 from weakref import finalize
 
+from flagstaff.diagnosis import greenlets
 from flagstaff.runtime.leaving import Leavers, nothing
 from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
@@ -80,6 +81,7 @@ class Client(Shell):
             workers.append(self._events_worker)
         started = [worker.start() for worker in workers if worker is not None]
         self._orphaned = not all(started)
+        self._greenlets = greenlets()
         self._attended = self._clock.monotonic()
 
     def _watch(self, machine: Machine[Any, Any]) -> None:

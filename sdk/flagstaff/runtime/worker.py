@@ -100,6 +100,11 @@ class Worker(Driver):
         self._thread = None
         self._stopping = False
         self._guard = threading.RLock()
+        self._hang_bell()
+
+    def _hang_bell(self) -> None:
+        import threading
+
         # A bare lock as the bell (released: rung): unlike an Event it has no inner lock that a
         # signal handler, interrupting `set`, would wait for in vain.
         self._bell = threading.Lock()
@@ -108,6 +113,7 @@ class Worker(Driver):
     def _spawn(self) -> None:
         import threading
 
+        self._hang_bell()  # gevent may have come since: a thread of its kind must wait for a lock of its kind
         self._thread = thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self.fault = None
         try:
