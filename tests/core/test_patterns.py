@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.core.patterns import Pattern, charset, compile_pattern, matcher, moves
+from flagstaff.core.patterns import (
+    Pattern,
+    charset,
+    compile_pattern,
+    matcher,
+    moves,
+    python_classes,
+    unicode_classes,
+)
 
 # -- what the syntax means -----------------------------------------------------------------------
 
@@ -573,3 +581,34 @@ def test_threads_may_share_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
         sys.setswitchinterval(interval)
 
     assert answers == [expected] * 8
+
+
+# -- classes of other dialects ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", [r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"[\w-]", r"a\b.", r"a\B."])
+def test_python_s_classes_are_those_of_re(pattern: str) -> None:
+    found, expected = compile_pattern(pattern, python_classes), re.compile(pattern)
+
+    for point in (*range(0x3100), *range(0xD700, 0x1F200)):
+        text = f"a{chr(point)}"
+        if chr(point) != "\n" and not 0xD800 <= point < 0xE000:
+            assert found(text) is (expected.search(text) is not None), hex(point)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        (r"^\w$", "aÉ9_日\u0301\u200dⒶ\u203f", "-² €"),
+        (r"^\d$", "7٧७", "a²½"),
+        (r"^\s$", " \t\v\u0085\u00a0\u2028\u3000", "a\u200b_\x1c"),
+        (r"^é\b.$", "-€ ", "aé9"),
+    ],
+)
+def test_unicode_s_classes_go_by_its_properties(pattern: str, inside: str, outside: str) -> None:
+    found = compile_pattern(pattern, unicode_classes)
+    before = "é" if "é" in pattern else ""
+
+    assert [char for char in inside if not found(before + char)] == []
+    assert [char for char in outside if found(before + char)] == []
+    assert not compile_pattern(r"^\w$")("É")

@@ -51,7 +51,22 @@ _OPERANDS = [
     "0",
 ]
 _VALUES: list[Any] = [*_TEXTS, 7, 7.0, 7.5, -3, 0, True, False, None, 10**20, "1.2.3-rc.1", "v1.2.3", ["pro"]]
-_PATTERNS = ["p", "[a-z]+$", "^pro$", "7", "(?i)PRO", "a|b", "", ".*e", "T", "x{2}"]
+_PATTERNS = [
+    r"^\w+$",
+    r"\W",
+    r".*\b\d",
+    r"\s|é\b",
+    "p",
+    "[a-z]+$",
+    "^pro$",
+    "7",
+    "(?i)PRO",
+    "a|b",
+    "",
+    ".*e",
+    "T",
+    "x{2}",
+]
 _OPERATORS = [
     *("EQUAL", "NOT_EQUAL", "GREATER_THAN", "GREATER_THAN_INCLUSIVE", "LESS_THAN", "LESS_THAN_INCLUSIVE"),
     *("CONTAINS", "NOT_CONTAINS", "REGEX", "MODULO", "IS_SET", "IS_NOT_SET", "IN", "IN", "PERCENTAGE_SPLIT"),

@@ -275,6 +275,27 @@ def test_a_parent_without_a_group_is_drawn_in_that_of_its_child() -> None:
     assert [client.enabled("c", user) for user in users] != [client.enabled("p", user) for user in users]
 
 
+def test_a_parent_that_lets_nobody_in_without_a_unit_is_off() -> None:
+    parent = feature(rollout("25", stickiness="org"), name="p")
+    child = feature({"name": "default"}, name="c", dependencies=[{"feature": "p", "enabled": False}])
+    client = Client.from_document(document(parent, child), format="unleash")
+
+    assert client.enabled("c", Context("u"))
+
+
+@pytest.mark.parametrize("value", ["É", "ς", "日本"])
+def test_letters_of_patterns_are_those_of_unicode(value: str) -> None:
+    assert enabled(asking("REGEX", r"^\w+$"), x=value)
+    assert not enabled(asking("REGEX", r"^\W+$"), x=value)
+
+
+def test_a_strategy_without_a_share_is_compiled_whatever_its_group() -> None:
+    odd = {"name": "flexibleRollout", "parameters": {"groupId": 'q"q'}}
+    client = Client.from_document(document(feature(odd, {"name": "default"})), format="unleash")
+
+    assert client.enabled("f", Context("u"))
+
+
 def test_a_parent_that_fails_is_told() -> None:
     parent = feature({"name": "default"}, name="p", enabled=False)
     child = feature({"name": "default"}, name="c", dependencies=[{"feature": "p"}])

@@ -1,15 +1,29 @@
 r"""Sets of characters: sorted, disjoint, inclusive ranges of code points.
 
-Named sets are ASCII, as in RE2; ``\s`` also holds the vertical tab, as everywhere but there.
+Named sets are ASCII, as in RE2; ``\s`` also holds the vertical tab, as everywhere but there. Other dialects
+have those of Unicode in place of ``\d \s \w``.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import chain
+from typing import NamedTuple
 
-__all__ = ["ESCAPES", "NEWLINE", "POSIX", "WORD", "Ranges", "invert", "relatives", "union"]
+__all__ = [
+    "NEWLINE",
+    "POSIX",
+    "Classes",
+    "Ranges",
+    "ascii_classes",
+    "invert",
+    "python_classes",
+    "relatives",
+    "unicode_classes",
+    "union",
+]
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -76,19 +90,62 @@ def _ranges(*pairs: str) -> Ranges:
 
 
 NEWLINE = _ranges("\n")
-WORD = _ranges("AZ", "az", "09", "_")
+_WORD = _ranges("AZ", "az", "09", "_")
 _DIGIT = _ranges("09")
 _SPACE = _ranges("\t\r", " ")
 
-ESCAPES = {
-    "d": _DIGIT,
-    "D": invert(_DIGIT),
-    "w": WORD,
-    "W": invert(WORD),
-    "s": _SPACE,
-    "S": invert(_SPACE),
-}
-"""The sets that an escape stands for."""
+
+class Classes(NamedTuple):
+    r"""The sets that ``\d``, ``\s`` and ``\w`` stand for; words are also what ``\b`` goes by."""
+
+    digit: Ranges
+    space: Ranges
+    word: Ranges
+
+    def of(self, letter: str) -> Ranges:
+        """The set of an escape; that of a capital letter is all the others."""
+        ranges = {"d": self.digit, "s": self.space, "w": self.word}[letter.lower()]
+        return ranges if letter.islower() else invert(ranges)
+
+
+def ascii_classes() -> Classes:
+    """Those of RE2."""
+    return Classes(_DIGIT, _SPACE, _WORD)
+
+
+_ASSIGNED = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE01F0))
+"""Where there are characters at all, surrogates and private use aside."""
+_CIRCLED = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
+"""Letters by nature (Other_Alphabetic) that are symbols by category."""
+_WHITE = ((9, 13), (0x85, 0x85), (0x2028, 0x2029))
+"""White space that is none by category."""
+
+
+@cache
+def unicode_classes() -> Classes:
+    """Those of Unicode (UTS #18, annex C), as Python's tables have them."""
+    from unicodedata import category
+
+    names = {"Nd": "digit", "Zs": "space", "Pc": "word", "Nl": "word"}
+    found: dict[str, list[tuple[int, int]]] = {"digit": [], "space": [], "word": []}
+    for point in chain(*_ASSIGNED):
+        kind = category(chr(point))
+        name = "word" if kind[0] in "LM" else names.get(kind)
+        if name is not None:
+            found[name].append((point, point))
+    words = [*found["word"], *found["digit"], (0x200C, 0x200D), *_CIRCLED]
+    return Classes(union(found["digit"]), union([*found["space"], *_WHITE]), union(words))
+
+
+@cache
+def python_classes() -> Classes:
+    """Those of Python's ``re``."""
+
+    def where(holds: Callable[[str], bool]) -> Ranges:
+        return union((point, point) for point in chain(*_ASSIGNED) if holds(chr(point)))
+
+    return Classes(where(str.isdecimal), where(str.isspace), union([*where(str.isalnum), *_WORD]))
+
 
 POSIX = {
     "alnum": _ranges("AZ", "az", "09"),
@@ -103,7 +160,7 @@ POSIX = {
     "punct": _ranges("!/", ":@", "[`", "{~"),
     "space": _SPACE,
     "upper": _ranges("AZ"),
-    "word": WORD,
+    "word": _WORD,
     "xdigit": _ranges("09", "AF", "af"),
 }
 """The sets that may stand between ``[:`` and ``:]`` in a class."""

@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from .charset import NEWLINE, WORD, Ranges
+from .charset import NEWLINE, Classes, Ranges, ascii_classes
 from .moves import Moves, in_order
 from .nodes import (
     ANYWHERE,
@@ -61,13 +61,14 @@ _END = ""
 """Stands for the end of the text among its characters."""
 
 
-def compile_pattern(pattern: str) -> Pattern:
-    """A function that says whether ``pattern`` is found anywhere in a text.
+def compile_pattern(pattern: str, classes: Callable[[], Classes] = ascii_classes) -> Pattern:
+    r"""A function that says whether ``pattern`` is found anywhere in a text.
 
+    ``classes`` gives what ``\d \w \s \b`` go by, for dialects in which that is not ASCII.
     Raises ValueError with a sentence that names the construct and its position, counted from 0, when the
     pattern is malformed, uses what is not supported or is too large.
     """
-    return Pattern(pattern)
+    return Pattern(pattern, classes)
 
 
 class _State(dict[str, "_State"]):
@@ -132,6 +133,7 @@ class Pattern:
     __slots__ = (
         "_alphabet",
         "_anchored",
+        "_classes",
         "_found",
         "_looks",
         "_lost",
@@ -144,9 +146,10 @@ class Pattern:
         "pattern",
     )
 
-    def __init__(self, pattern: str) -> None:
-        root = parse(pattern)
+    def __init__(self, pattern: str, classes: Callable[[], Classes] = ascii_classes) -> None:
+        root = parse(pattern, classes)
         self.pattern: str = pattern
+        self._classes = classes
         self._nodes = in_order(root)
         self._width = root.width
         self._looks = sorted({node.nullable for node in self._nodes if isinstance(node, Look)})
@@ -183,7 +186,7 @@ class Pattern:
             positions[leaf] = positions.get(leaf, 0) | 1 << index
         yield from ((leaf.ranges, bits) for leaf, bits in positions.items())
         if {WORD_EDGE, NOT_WORD_EDGE}.intersection(self._looks):
-            yield WORD, WORD_CHAR << self._width
+            yield self._classes().word, WORD_CHAR << self._width
         if {LINE_START, LINE_END}.intersection(self._looks):
             yield NEWLINE, NEWLINE_CHAR << self._width
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .charset import ESCAPES, NEWLINE, POSIX, Ranges, invert, relatives, union
+from .charset import NEWLINE, POSIX, Classes, Ranges, invert, relatives, union
 from .nodes import (
     LINE_END,
     LINE_START,
@@ -37,6 +37,7 @@ MAX_DEPTH = 50
 MAX_RELATIVES = 20_000
 """Letters that ignoring case adds to all the classes of a pattern together."""
 
+_CLASSES = frozenset("dDsSwW")
 _CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _LOOKS = {"A": TEXT_START, "z": TEXT_END, "b": WORD_EDGE, "B": NOT_WORD_EDGE}
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
@@ -65,11 +66,14 @@ _FOREIGN_ESCAPES = {
 _WAY_OUT = {"p": "; name the ranges", "P": "; name the ranges", "Z": "; the end of the text is '\\z'"}
 
 
-def parse(pattern: str) -> Node:
-    """The nodes of a pattern; ValueError names what is not supported or too large, and where."""
+def parse(pattern: str, classes: Callable[[], Classes]) -> Node:
+    """The nodes of a pattern; ValueError names what is not supported or too large, and where.
+
+    ``classes``, the sets that escapes stand for, are asked for where there are any.
+    """
     if len(pattern) > MAX_LENGTH:
         raise ValueError(f"the pattern is longer than {MAX_LENGTH:,} characters")
-    return _Parser(pattern).parse()
+    return _Parser(pattern, classes).parse()
 
 
 def _refusal(what: str, position: int, why: str = "is not supported") -> ValueError:
@@ -103,8 +107,9 @@ class _Group:
 class _Parser:
     """One pass over one pattern."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, classes: Callable[[], Classes]) -> None:
         self._text = pattern
+        self._classes = classes
         self._at = 0
         self._flags: frozenset[str] = frozenset()
         self._groups = [_Group(0, self._flags)]
@@ -173,9 +178,9 @@ class _Parser:
         if letter in _LOOKS:
             self._at += 1
             self._add(Look(_LOOKS[letter]))
-        elif letter in ESCAPES:
+        elif letter in _CLASSES:
             self._at += 1
-            self._add(Chars(ESCAPES[letter]))
+            self._add(Chars(self._classes().of(letter)))
         else:
             self._add_char(self._escaped(at), at)
 
@@ -269,9 +274,9 @@ class _Parser:
             self._at += 1
             return self._text[at : self._at]
         letter = self._text[self._at : self._at + 1]
-        if letter in ESCAPES:
+        if letter in _CLASSES:
             self._at += 1
-            return ESCAPES[letter]
+            return self._classes().of(letter)
         return "\b" if self._next_is("b") else self._escaped(at)
 
     # -- groups --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from flagstaff.core.conditions import Prepared, semver_key
 from flagstaff.core.context import Context
-from flagstaff.core.patterns import compile_pattern
+from flagstaff.core.patterns import compile_pattern, python_classes
 from flagstaff.formats.dialects import Reading
 
 from .contexts import OWN
@@ -95,7 +95,7 @@ def _is_without(text: str, value: Any) -> bool:
 def _regex(given: Any) -> Prepared:
     if not isinstance(given, str):
         raise ValueError("must be text")
-    return Prepared(partial(_begins, compile_pattern(f"\\A(?:{given})")), "memo")
+    return Prepared(partial(_begins, compile_pattern(f"\\A(?:{given})", python_classes)), "memo")
 
 
 def _begins(found: Callable[[str], bool], value: Any) -> bool:

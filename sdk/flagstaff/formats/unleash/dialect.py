@@ -18,7 +18,7 @@ from typing import Any
 
 from flagstaff.core.conditions import Prepared
 from flagstaff.core.context import Context
-from flagstaff.core.patterns import compile_pattern
+from flagstaff.core.patterns import compile_pattern, unicode_classes
 from flagstaff.formats.dialects import Reading
 
 from .values import instant, number, text, version
@@ -112,7 +112,7 @@ _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _regex(operand: Any) -> Prepared:
-    return Prepared(partial(_finds, compile_pattern(_text(operand))), "memo")
+    return Prepared(partial(_finds, compile_pattern(_text(operand), unicode_classes)), "memo")
 
 
 def _finds(found: Callable[[str], bool], value: Any) -> bool:

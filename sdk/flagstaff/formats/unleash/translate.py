@@ -275,7 +275,9 @@ class _Feature:
         return {"any": [*cases, all_of([*earlier, parent.common().gives(names)])]}
 
     def _holds(self, strategy: Strategy) -> Mapping[str, Any]:
-        let_in = [] if strategy.rollout is None else [_let_in(strategy.rollout, self.name)]
+        rollout = strategy.rollout
+        # Known, as it may be negated: without the unit nobody is let in.
+        let_in = [] if rollout is None else [{"known": _let_in(rollout, self.name)}]
         return all_of([*strategy.conditions, *let_in])
 
 
