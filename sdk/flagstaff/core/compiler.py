@@ -146,7 +146,10 @@ class _FlagWriter:
         chosen = Choices({name: self._verdicts.served(rule, name) for name in self._flag.variants})
         source.line(f"v = {self._dialect.computed(source, computed)}")
         with source.block("if v is not None:"):
-            source.line(f"return {source.constant(fresh)}({source.constant(chosen)}[v])")
+            decision = f"{source.constant(chosen)}[v]"
+            if any(fresh(made) is not made for made in chosen.values()):
+                decision = f"{source.constant(fresh)}({decision})"
+            source.line(f"return {decision}")
 
     def _pins(self, pins: Mapping[str, str], subject: Subject, rule: Rule | None) -> None:
         if not pins:

@@ -15,7 +15,7 @@ from flagstaff.core.rules import TARGETING_KEY, Arm, Bucket, Computed, Measure, 
 from flagstaff.core.schemes import HASHES, Scheme
 from flagstaff.formats.dialects import computed, reader
 
-from .primitives import Json, Name, Text, checked, mark, shape_of
+from .primitives import Expression, Json, Name, Text, checked, mark, shape_of
 
 __all__ = [
     "ComputeModel",
@@ -102,7 +102,7 @@ class ComputeModel(TypedDict, total=False):
     """The variant that an expression names."""
 
     language: Required[DialectName]
-    expression: Required[Json]
+    expression: Required[Expression]
 
 
 @checked

@@ -25,6 +25,7 @@ __all__ = [
     "CONFIG",
     "MARKS",
     "NO_TABLE",
+    "Expression",
     "Instant",
     "Json",
     "Name",
@@ -124,17 +125,23 @@ def _is_harmless(value: Any) -> bool:
 _TEXTS = {str}
 
 
-def _check_json(value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"must not be nested more than {MAX_DEPTH} deep")
+def _expression(value: Any) -> Any:
+    """The same, for what a dialect may nest deeper."""
+    _check_json(value, 1, MAX_EXPRESSION)
+    return value
+
+
+def _check_json(value: object, depth: int, most: int = MAX_DEPTH) -> None:
+    if depth > most:
+        raise ValueError(f"must not be nested more than {most} deep")
     match value:
         case dict():
             for key, item in value.items():
                 _check_scalar(key, str)
-                _check_json(item, depth + 1)
+                _check_json(item, depth + 1, most)
         case list():
             for item in value:
-                _check_json(item, depth + 1)
+                _check_json(item, depth + 1, most)
         case _:
             _check_scalar(value, str | int | float | None)
 
@@ -150,10 +157,13 @@ def _check_scalar(value: object, kinds: Any) -> None:
         raise ValueError("must not hold half of a surrogate pair")
 
 
+MAX_EXPRESSION = 200
+"""Levels of an expression in another language."""
 _MAX_BITS = 2048
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Json: TypeAlias = Annotated[Any, AfterValidator(_json)]
+Expression: TypeAlias = Annotated[Any, AfterValidator(_expression)]
 NO_TABLE = WithJsonSchema({"type": ["string", "number", "boolean", "null", "array"]})
 
 
