@@ -268,6 +268,12 @@ def test_bounds_what_an_evaluation_builds(targeting: Any) -> None:
     assert decision.reason is Reason.GENERAL
 
 
+@pytest.mark.parametrize("test", [{"==": [{"var": ""}, "x"]}, {"+": [{"merge": [{"var": ""}]}]}])
+def test_bounds_what_long_values_cost(test: Any) -> None:
+    decision = decide(document({"filter": [ITEMS, test]}), Context("u", items=[[0] * 2_500] * 2_500))
+    assert (decision.reason, decision.error) == (Reason.GENERAL, "the targeting takes too many steps")
+
+
 def test_bounds_the_steps_of_an_evaluation() -> None:
     items = {"map": [{"merge": [[0] * 500]}, 1]}
     loop = {"map": [items, {"map": [items, {"map": [items, {"var": ""}]}]}]}

@@ -7,7 +7,7 @@ from typing import Any
 
 from .operations import fail
 
-__all__ = ["ITERATIONS", "weigh"]
+__all__ = ["ITERATIONS", "compared", "weighed"]
 
 
 def _spend(budget: list[int], steps: int) -> None:
@@ -17,9 +17,22 @@ def _spend(budget: list[int], steps: int) -> None:
         fail("the targeting takes too many steps")
 
 
-def weigh(budget: list[int], values: Any) -> None:
-    """Take the steps that long values cost."""
-    _spend(budget, sum(len(value) for value in values if isinstance(value, str | list | tuple)) // 8)
+def weighed(budget: list[int], values: Any) -> Any:
+    """The values, once the steps are taken that long ones cost."""
+    _spend(budget, _weight(values) // 8)
+    return values
+
+
+def compared(test: Callable[[Any, Any], bool], budget: list[int], left: Any, right: Any) -> bool:
+    """A comparison that takes its steps."""
+    weighed(budget, (left, right))
+    return test(left, right)
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return len(value) + sum(map(_weight, value))
+    return len(value) if isinstance(value, str) else 0
 
 
 def _reduced(items: list[Any], visit: Callable[[Any], Any]) -> Any:

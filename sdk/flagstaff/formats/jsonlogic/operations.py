@@ -23,7 +23,7 @@ from flagstaff.formats.javascript import (
 
 __all__ = ["COMPARISONS", "PLAIN", "absent", "fail", "same", "step", "walk"]
 
-_LONGEST = 1 << 20
+_LONGEST = 1 << 16
 """Characters of a text, or items of a list, that an expression may put together."""
 
 
@@ -45,15 +45,19 @@ def walk(value: Any, path: tuple[str, ...]) -> Any:
 
 def step(value: Any, name: str) -> Any:
     """An item by its index, or how many there are."""
-    if isinstance(value, str) and not value.isascii():
-        units = value.encode("utf-16-le", "surrogatepass")
-        value = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
     if not isinstance(value, str | list | tuple):
         return None
+    wide = isinstance(value, str) and not value.isascii()
+    units = value.encode("utf-16-le", "surrogatepass") if isinstance(value, str) and wide else value
+    size = len(units) // 2 if wide else len(units)
     if name == "length":
-        return len(value)
-    index = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else len(value)
-    return value[index] if str(index) == name and index < len(value) else None
+        return size
+    index = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else size
+    if str(index) != name or index >= size:
+        return None
+    if isinstance(units, bytes):
+        return units[2 * index : 2 * index + 2].decode("utf-16-le", "surrogatepass")
+    return units[index]
 
 
 def absent(names: Any, data: Any) -> list[Any]:

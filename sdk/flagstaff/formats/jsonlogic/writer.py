@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from flagstaff.core.context import Context
 from flagstaff.formats.javascript import text
 
-from .iterations import ITERATIONS, weigh
+from .iterations import ITERATIONS, compared, weighed
 from .operations import COMPARISONS, PLAIN, absent, fail, walk
 
 __all__ = ["BUDGET", "DEEPEST", "MOST_NODES", "Logic", "Operator", "Writer", "logic"]
@@ -144,10 +144,12 @@ class Writer:
     def values(self, operands: Any) -> str:
         """An expression for the list of an operator's operands; what is no list is the only one."""
         if isinstance(operands, list | tuple):
-            return self._list(operands)
-        if not isinstance(operands, Mapping):
+            listed = self._list(operands)
+        elif isinstance(operands, Mapping):
+            listed = f"{self.constant(_listed)}({self.write(operands)})"
+        else:
             return self.constant([operands])
-        return f"{self.constant(_listed)}({self.write(operands)})"
+        return f"{self.constant(weighed)}(b, {listed})" if self._inside else listed
 
     def failing(self, why: str) -> str:
         """An expression that fails."""
@@ -230,14 +232,14 @@ class Writer:
             return self.failing(f"{sign} takes a list of two values")
         if len(operands) == 2:
             return self._pair(sign, operands[0], operands[1])
-        test, names = self.constant(COMPARISONS[sign]), [self.name() for _ in operands]
+        names = [self.name() for _ in operands]
         firsts = [f"({name} := {self.write(node)})" for name, node in zip(names, operands, strict=True)]
-        pairs = [f"{test}({firsts[0]}, {firsts[1]})"]
-        pairs += [f"{test}({names[at]}, {firsts[at + 1]})" for at in range(1, len(names) - 1)]
+        pairs = [self._test(sign, firsts[0], firsts[1])]
+        pairs += [self._test(sign, names[at], firsts[at + 1]) for at in range(1, len(names) - 1)]
         return " and ".join(pairs)
 
     def _pair(self, sign: str, left: Any, right: Any) -> str:
-        test, python = self.constant(COMPARISONS[sign]), sign[:2]
+        python = sign[:2]
         if isinstance(left, str) and sign[0] in "!=":
             left, right = right, left
         name, bound = self.name(), self.write(right)
@@ -247,17 +249,16 @@ class Writer:
         elif type(right) in (int, float) and abs(right) < 2**53:
             fast = f"{value} in {self.constant(_NUMBERS)}"
         else:
-            return f"{test}({self.write(left)}, {bound})"
-        return f"{name} {python} {bound} if {fast} else {test}({name}, {bound})"
+            return self._test(sign, self.write(left), bound)
+        return f"{name} {python} {bound} if {fast} else {self._test(sign, name, bound)}"
 
     def _plain(self, name: str, operands: Any) -> str:
-        listed = self.values(operands)
-        called = f"{self.constant(PLAIN[name])}({listed})"
-        if not self._inside or name not in ("cat", "merge", "in"):
-            return called
-        values = self.name()
-        measured = f"{self.constant(weigh)}(b, ({values} := {listed}))"
-        return f"({measured}, {self.constant(PLAIN[name])}({values}))[1]"
+        return f"{self.constant(PLAIN[name])}({self.values(operands)})"
+
+    def _test(self, sign: str, left: str, right: str) -> str:
+        if self._inside:
+            return f"{self.constant(partial(compared, COMPARISONS[sign]))}(b, {left}, {right})"
+        return f"{self.constant(COMPARISONS[sign])}({left}, {right})"
 
     def _within(self, operands: Any) -> str:
         if isinstance(operands, list | tuple) and len(operands) == 2:
@@ -279,7 +280,7 @@ class Writer:
         parts = [*operands] if isinstance(operands, list | tuple) else [operands]
         key, otherwise = [*parts, None, None][:2]
         if isinstance(key, Mapping | list | tuple):
-            found = f"{self.constant(_dynamic)}({self._scope()}, {self.write(key)})"
+            found = f"{self.constant(_dynamic)}({self._scope()}, {self.values([key])})"
         else:
             found = self._path("" if key is None else text(key))
         if otherwise is None:
@@ -341,9 +342,9 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _dynamic(data: Any, key: Any) -> Any:
+def _dynamic(data: Any, keys: list[Any]) -> Any:
     """The value of a name, or of a name and what stands in for it, that was worked out."""
-    otherwise = None
+    key, otherwise = keys[0], None
     if isinstance(key, list | tuple):
         key, otherwise = [*key, None, None][:2]
     if key is None or key == "":
