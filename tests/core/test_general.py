@@ -32,6 +32,10 @@ class BrokenError(Exception):
     """Somebody got to something broken."""
 
 
+class CircleError(BrokenError):
+    """Flags went in circles, which breaks all that asked on the way."""
+
+
 class Naive:
     """One document and one context: rules gone through one by one, as the reference pages tell it."""
 
@@ -44,6 +48,10 @@ class Naive:
         flag = self._flags[name]
         try:
             return self._decide(name, flag, visited)
+        except CircleError:
+            if visited:
+                raise
+            return Answer(None, None, False, "MALFORMED")
         except BrokenError:
             return Answer(None, None, False, "MALFORMED")
 
@@ -133,10 +141,10 @@ class Naive:
     def _asked(self, node: Node, asker: str, visited: tuple[str, ...]) -> bool | None:
         came_by = (*visited, asker)
         if node["flag"] in came_by:
-            raise BrokenError
+            raise CircleError
         answer = self.decide(node["flag"], came_by)
         if answer.reason == "MALFORMED":
-            raise BrokenError
+            return None
         told = {name: getattr(answer, name) for name in ("value", "variant", "enabled", "reason")}
         return Naive({"flags": {}}, None, told)._holds(node["that"], "", ())
 

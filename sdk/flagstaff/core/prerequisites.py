@@ -24,17 +24,27 @@ _MOST = 256
 """How often flags may ask others in all, for one decision, where they may go in circles."""
 
 
+class _Trail:
+    """What all ways that lead on from a first question share: how many were asked, what went wrong."""
+
+    __slots__ = ("asked", "circle")
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.circle: str | None = None
+
+    def give_up(self, why: str) -> Undecidable:
+        self.circle = why
+        return Undecidable(why)
+
+
 class _Visit(Context):
-    """A context on its way through flags that may go in circles.
+    """A context on its way through flags that may go in circles; ``visited`` are those behind it."""
 
-    ``visited`` are the flags that it has come by, ``asked`` how many were asked: in a list, since it is one
-    count for all ways that lead on from here.
-    """
-
-    __slots__ = ("asked", "visited")
+    __slots__ = ("trail", "visited")
 
     visited: tuple[str, ...]
-    asked: list[int]
+    trail: _Trail
 
 
 def compile_prerequisite(
@@ -46,24 +56,25 @@ def compile_prerequisite(
         return lambda context: _verdict(node, decide(node.flag, context), that)
 
     def test(context: Context) -> bool | None:
-        decision = decide(node.flag, _visiting(node, context))
-        if decision.reason is Reason.MALFORMED:
-            raise Undecidable(decision.error or "")
+        visit = _visiting(node, context)
+        decision = decide(node.flag, visit)
+        if visit.trail.circle is not None:  # whatever else is wrong with the other flag is its own affair
+            raise Undecidable(visit.trail.circle)
         return _verdict(node, decision, that)
 
     return test
 
 
-def _visiting(node: Prerequisite, context: Context) -> Context:
-    before, asked = (context.visited, context.asked) if isinstance(context, _Visit) else ((), [0])
+def _visiting(node: Prerequisite, context: Context) -> _Visit:
+    before, trail = (context.visited, context.trail) if isinstance(context, _Visit) else ((), _Trail())
     visited = (*before, node.inside or "")
-    asked[0] += 1
+    trail.asked += 1
     if node.flag in visited:
-        raise Undecidable(f"flags go in circles: {' -> '.join([*visited, node.flag])}")
-    if len(visited) > _LONGEST or asked[0] > _MOST:
-        raise Undecidable(f"flags ask too many others, {node.flag} among them")
+        raise trail.give_up(f"flags go in circles: {' -> '.join([*visited, node.flag])}")
+    if len(visited) > _LONGEST or trail.asked > _MOST:
+        raise trail.give_up(f"flags ask too many others, {node.flag} among them")
     visit = _Visit(context.targeting_key, context.attributes)
-    visit.visited, visit.asked = visited, asked
+    visit.visited, visit.trail = visited, trail
     return visit
 
 

@@ -25,6 +25,7 @@ from .document import (
     FlagModel,
     HoldoutModel,
     LayerModel,
+    PrerequisiteCondition,
     RuleModel,
     StepModel,
     WeightModel,
@@ -205,7 +206,7 @@ class _Examiner:
             case "not" | "known" as kind:
                 self._condition(f"{path}.{kind}", node[kind], depth + 1)
             case "flag":
-                self._prerequisite(path, node["flag"], node.get("variant"), circular="inside" in node)
+                self._prerequisite(path, node)
                 if "that" in node:
                     self._condition(f"{path}.that", node["that"], depth + 1)
             case kind:
@@ -251,14 +252,16 @@ class _Examiner:
         if "unit" in scheme:
             self._subject(f"{path}.unit", scheme["unit"])
 
-    def _prerequisite(self, path: str, flag: str, variant: str | list[str] | None, *, circular: bool) -> None:
+    def _prerequisite(self, path: str, node: PrerequisiteCondition) -> None:
         """A flag that is not there, or lacks a variant, harms nobody who asks for it: the answer is no."""
-        self._use(Part("flags", flag), 0 if circular else 1)
+        flag, variant = node["flag"], node.get("variant")
+        self._use(Part("flags", flag), 0 if "inside" in node else 1)
         if self._others.is_unreadable(flag):
             return
         flags = self._others.names("flags")
         if flag not in flags:
-            self._report(path, self._missing("flags", flag, flags), harmful=False)
+            if "that" not in node:  # a translator has told already
+                self._report(path, self._missing("flags", flag, flags), harmful=False)
             return
         names = variant_names(self._others.flag(flag))
         for name in [variant] if isinstance(variant, str) else variant or []:
