@@ -16,6 +16,7 @@ from flagstaff.core.patterns import (
     Pattern,
     charset,
     compile_pattern,
+    ecmascript_classes,
     matcher,
     moves,
     python_classes,
@@ -594,6 +595,18 @@ def test_python_s_classes_are_those_of_re(pattern: str) -> None:
         text = f"a{chr(point)}"
         if chr(point) != "\n" and not 0xD800 <= point < 0xE000:
             assert found(text) is (expected.search(text) is not None), hex(point)
+
+
+def test_ecmascript_s_white_space_goes_beyond_ascii_and_nothing_else_does() -> None:
+    spaces = {
+        chr(point) for point in range(0x10000) if compile_pattern(r"\s", ecmascript_classes)(chr(point))
+    }
+
+    assert spaces == {
+        *"\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff",
+        *map(chr, range(0x2000, 0x200B)),
+    }
+    assert not compile_pattern(r"[\d\w]", ecmascript_classes)("é٧")
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,15 @@ def test_the_document_says_whose_it_is() -> None:
     assert told == {"project": "shop", "environment": "staging", "revision": 42}
 
 
+def test_of_variations_of_one_key_the_last_is_there() -> None:
+    twice = [variation("1", "on", size="1"), variation("2", "on", size="2")]
+    listed = rule("test", variations=twice, forcedVariations={"user-1": "on"})
+    document = datafile(variables=[variable("size", "integer", "0")], experiments=[listed])
+
+    assert decided(document).value == {"size": 2}
+    assert decided(document, user_id="user-2").variant is None
+
+
 # -- contexts --------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .charset import ecmascript_classes as ecmascript_classes
 from .charset import python_classes as python_classes
 from .charset import unicode_classes as unicode_classes
 from .matcher import Pattern as Pattern

@@ -18,6 +18,7 @@ __all__ = [
     "Classes",
     "Ranges",
     "ascii_classes",
+    "ecmascript_classes",
     "invert",
     "python_classes",
     "relatives",
@@ -111,6 +112,14 @@ class Classes(NamedTuple):
 def ascii_classes() -> Classes:
     """Those of RE2."""
     return Classes(_DIGIT, _SPACE, _WORD)
+
+
+def ecmascript_classes() -> Classes:
+    """Those of ECMAScript (ECMA-262 §22.2.2.9): only white space goes beyond ASCII."""
+    spaces = [(9, 13), (32, 32), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029)]
+    return Classes(
+        _DIGIT, (*spaces, (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)), _WORD
+    )
 
 
 _ASSIGNED = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE01F0))

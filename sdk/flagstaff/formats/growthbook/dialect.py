@@ -1,0 +1,184 @@
+"""GrowthBook's tests of attributes, how it finds them and whom it draws, and what a person forces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flagstaff.core.buckets import unit_text
+from flagstaff.core.conditions import Prepared
+from flagstaff.formats.dialects import Compute, Reading
+from flagstaff.formats.javascript import text, truthy
+
+from .contexts import EXTRA
+from .matching import TESTS, follow, value
+
+if TYPE_CHECKING:
+    from flagstaff.core.context import Context
+
+__all__ = ["LANGUAGES", "OPERATORS", "READERS"]
+
+_DEAR = ("$veq", "$vne", "$vlt", "$vlte", "$vgt", "$vgte", "$regex", "$regexi")
+"""Operators whose answers are worth keeping."""
+
+
+def _prepared(name: str, operand: Any) -> Prepared:
+    test = TESTS[name](operand)
+    if name not in _DEAR:
+        return Prepared(test)
+    return Prepared(test, "memo")
+
+
+def _like(operand: Any) -> Prepared:
+    return Prepared(value(operand))
+
+
+# -- what a person forces --------------------------------------------------------------------------
+
+
+def _override(session: Any, key: str, count: int) -> int | None:
+    """The variation that a person forces, by its index; -1 for one that there isn't, None for nothing."""
+    if not isinstance(session, Mapping):
+        return None
+    by_address = _in_address(session.get("url"), key, count)
+    if by_address is not None:
+        return by_address
+    forced = session.get("forcedVariations")
+    if not isinstance(forced, Mapping) or key not in forced:
+        return None
+    index = forced[key]
+    return index if isinstance(index, int) and 0 <= index < count else -1
+
+
+_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,9})")
+
+
+def _in_address(url: Any, key: str, count: int) -> int | None:
+    if not isinstance(url, str):
+        return None
+    query = url.partition("?")[2].partition("?")[0].partition("#")[0]
+    for pair in query.split("&"):
+        name, *given = pair.split("=")[:2]
+        if name == key:
+            number = _INTEGER.match(given[0]) if given else None
+            index = -1 if number is None else int(number[1])
+            return index if 0 <= index < count else None
+    return None
+
+
+def _experiment(operand: Any) -> tuple[str, int]:
+    match operand:
+        case {"key": str() as key, "count": int() as count}:
+            return key, count
+        case _:
+            raise ValueError("must be an experiment's key and how many variations it has")
+
+
+def _forced(operand: Any) -> Prepared:
+    key, count = _experiment(operand)
+
+    def test(session: Any) -> bool:
+        index = _override(session, key, count)
+        return index is not None and index >= 0 and session.get("enabled") is not False
+
+    return Prepared(test, "memo")
+
+
+def _drawn(operand: Any) -> Prepared:
+    key, count = _experiment(operand)
+
+    def test(session: Any) -> bool:
+        if not isinstance(session, Mapping):
+            return True
+        if session.get("enabled") is False or truthy(session.get("qaMode")):
+            return False
+        return _override(session, key, count) is None
+
+    return Prepared(test, "memo")
+
+
+def _forced_variant(expression: Any) -> Compute:
+    """The variant that a person forces; a variation that is null lets the next rule decide."""
+    match expression:
+        case {"key": str() as key, "variants": list() as variants}:
+            pass
+        case _:
+            raise ValueError("must be an experiment's key and its variants")
+
+    def compute(context: Context, _now: Callable[[], float]) -> str | None:
+        index = _override(context.attributes.get(EXTRA), key, len(variants))
+        found: str | None = None if index is None or index < 0 else variants[index]
+        return found
+
+    return compute
+
+
+OPERATORS: dict[str, Callable[[Any], Prepared]] = {
+    **{name: partial(_prepared, name) for name in TESTS},
+    "is": _like,
+    "forced": _forced,
+    "drawn": _drawn,
+}
+LANGUAGES: dict[str, Callable[[Any], Compute]] = {"forced": _forced_variant}
+
+
+# -- where things are found ------------------------------------------------------------------------
+
+
+def _path(argument: Any) -> Reading:
+    """An attribute or what is deeper in one, by the names between dots. A context's key is its ``id``."""
+    if not isinstance(argument, str):
+        raise ValueError("must be names between dots")
+    if argument == "id":
+        return Reading("id", _read_id)
+    if argument.partition(".")[0] == EXTRA:
+        return Reading(argument, _read_nothing)
+    return Reading(argument, partial(_read_path, argument.split(".")))
+
+
+def _read_path(path: list[str], context: Context) -> Any:
+    return follow(context.attributes, path)
+
+
+def _read_id(context: Context) -> Any:
+    own = context.attributes.get("id")
+    return context.targeting_key if own is None else own
+
+
+def _read_nothing(_context: Context) -> None:
+    return None
+
+
+def _nothing(_argument: Any) -> Reading:
+    return Reading("nothing", _read_nothing)
+
+
+def _unit(argument: Any) -> Reading:
+    """An attribute by its name: whatever counts as false is no unit, all else is one, as text."""
+    if not isinstance(argument, str):
+        raise ValueError("must be the name of an attribute")
+    if argument == "id":
+        return Reading("id", _read_id_unit)
+    return Reading(argument, partial(_read_unit, argument))
+
+
+def _read_id_unit(context: Context) -> str | None:
+    own = context.attributes.get("id")
+    return _unit_text(context.targeting_key if own is None else own)
+
+
+def _read_unit(name: str, context: Context) -> str | None:
+    return _unit_text(context.attributes.get(name))
+
+
+def _unit_text(own: Any) -> str | None:
+    if own.__class__ is str:
+        return own or None
+    if own.__class__ is int:  # in all its digits, of which JavaScript would keep fifteen or sixteen
+        return unit_text(own) if own else None
+    return text(own) if truthy(own) else None
+
+
+READERS: dict[str, Callable[[Any], Reading]] = {"path": _path, "nothing": _nothing, "unit": _unit}

@@ -1,0 +1,104 @@
+"""GrowthBook's features as a native document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flagstaff.errors import Problem, RulesError
+from flagstaff.formats.foreign import Unexpected, broken, is_name, items, path_of, table, unknown_fields
+from flagstaff.formats.translated import Translated
+
+from .rules import Feature
+from .targeting import Targeting
+
+__all__ = ["translate"]
+
+_ENCRYPTED = ("encryptedFeatures", "encryptedExperiments", "encryptedSavedGroups")
+_DOCUMENT = frozenset(
+    ["status", "dateUpdated", "features", "experiments", "savedGroups", "contextualBandits", "sseEvent"]
+)
+_FEATURE = frozenset(["defaultValue", "rules", "metadata"])
+
+
+def translate(document: Mapping[str, Any], _options: Mapping[str, Any]) -> Translated:
+    """The native document of features. RulesError where there are none to read."""
+    _refuse(document)
+    try:
+        features = table(document.get("features"), "features")
+        groups = table(document.get("savedGroups") or {}, "savedGroups")
+        bandits = table(document.get("contextualBandits") or {}, "contextualBandits")
+    except Unexpected as error:
+        raise RulesError([Problem(error.path, f"of a document of GrowthBook {error.expected}")]) from None
+    return _Translation(document, features, Targeting(groups), bandits).translated()
+
+
+def _refuse(document: Mapping[str, Any]) -> None:
+    for name in _ENCRYPTED:
+        if document.get(name):
+            way_out = "switch encryption off for this SDK connection, or let a GrowthBook Proxy decrypt it"
+            raise RulesError([Problem(name, f"is encrypted, which is not read here: {way_out}")])
+
+
+class _Translation:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        features: Mapping[str, Any],
+        targeting: Targeting,
+        bandits: Mapping[str, Any],
+    ) -> None:
+        self._features = features
+        self._targeting = targeting
+        self._bandits = bandits
+        self._circular = _circular(features)
+        self._warnings = [*unknown_fields(document, _DOCUMENT, "")]
+
+    def translated(self) -> Translated:
+        flags = {}
+        for key, given in self._features.items():
+            path = path_of("features", key)
+            if is_name(key) and isinstance(given, Mapping):
+                flags[key] = self._flag(key, given, path)
+            else:
+                self._warnings.append(Problem(path, "is no feature that has a name, and was left out"))
+        document = {"version": 1, "segments": self._targeting.segments, "flags": flags}
+        return Translated(document, [*self._warnings, *self._targeting.warnings])
+
+    def _flag(self, key: str, given: Mapping[str, Any], path: str) -> dict[str, Any]:
+        self._warnings += unknown_fields(given, _FEATURE, path)
+        self._targeting.begin()
+        inside = self._circular if key in self._circular else frozenset[str]()
+        feature = Feature(key, path, self._features, self._targeting, self._bandits, inside, self._warnings)
+        try:
+            return feature.made(given)
+        except Unexpected as error:
+            self._warnings.append(Problem(error.path, error.expected, key))
+            return broken(str(error))
+
+
+def _circular(features: Mapping[str, Any]) -> frozenset[str]:
+    """The features from which prerequisites lead into a circle."""
+    asked = {key: {*_asked(given)} & features.keys() for key, given in features.items()}
+    asking: dict[str, list[str]] = {}
+    for key, others in asked.items():
+        for other in others:
+            asking.setdefault(other, []).append(key)
+    left = {key: len(others) for key, others in asked.items()}
+    ends = [key for key, count in left.items() if count == 0]
+    while ends:
+        for key in asking.get(ends.pop(), ()):
+            left[key] -= 1
+            if left[key] == 0:
+                ends.append(key)
+    return frozenset(key for key, count in left.items() if count)
+
+
+def _asked(given: Any) -> Iterator[str]:
+    try:
+        for rule in items(table(given, "").get("rules"), ""):
+            for parent in items(table(rule, "").get("parentConditions"), ""):
+                if isinstance(parent, Mapping) and isinstance(parent.get("id"), str):
+                    yield parent["id"]
+    except Unexpected:
+        return  # the feature is broken: it asks nobody

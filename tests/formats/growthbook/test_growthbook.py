@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from flagstaff import Client, ConfigError, Context, Decision, RulesError
+from flagstaff.formats import load
+from flagstaff.formats.endpoint import endpoint
+from flagstaff.formats.growthbook import context
+from flagstaff.settings import Secret
+from flagstaff.testing import MemorySink
+from tests.formats.oddities import odd
+
+USER = {"id": "user-1"}
+
+
+def document_of(*rules: Mapping[str, Any], default: Any = "default", **given: Any) -> dict[str, Any]:
+    """One feature, "checkout"."""
+    others = given.pop("features", {})
+    return {"features": {"checkout": {"defaultValue": default, "rules": [*rules]}, **others}, **given}
+
+
+def decided(document: Mapping[str, Any], flag: str = "checkout", **given: Any) -> Decision:
+    with Client.from_document(document, format="growthbook") as client:
+        return client.decide(flag, context({"attributes": USER, **given}))
+
+
+def warned(document: Mapping[str, Any]) -> list[str]:
+    return [str(problem) for problem in load(document, format="growthbook").warnings]
+
+
+def holds(condition: Any, attributes: Mapping[str, Any], **given: Any) -> bool:
+    document = document_of({"condition": condition, "force": True}, default=False, **given)
+    return decided(document, attributes=attributes).enabled
+
+
+# -- decisions -------------------------------------------------------------------------------------
+
+
+def test_an_experiment_is_measured_by_its_hash_attribute() -> None:
+    rule = {"key": "titles", "variations": ["Buy", "Order"], "hashAttribute": "org", "weights": [0, 1]}
+    sink = MemorySink()
+
+    with Client.from_document(document_of(rule), format="growthbook", events=sink) as client:
+        decision = client.decide("checkout", context({"attributes": {**USER, "org": 42}}))
+        client.flush()
+
+    assert (decision.value, decision.variant, decision.experiment) == ("Order", "1", "titles")
+    (event,) = sink.events
+    assert (event["subject"], event["data"]["unit_type"]) == ("42", "org")
+
+
+def test_variations_of_several_experiments_share_their_keys() -> None:
+    first = {"key": "one", "condition": {"plan": "pro"}, "variations": ["a", "b"], "weights": [1, 0]}
+    second = {"key": "two", "variations": ["c", "d"], "weights": [1, 0]}
+    document = document_of(first, second)
+
+    told = [decided(document, attributes={**USER, "plan": plan}) for plan in ("pro", "free")]
+
+    assert [(decision.variant, decision.value) for decision in told] == [("0", "a"), ("0", "c")]
+
+
+def test_a_value_that_is_null_is_the_callers_default() -> None:
+    document = document_of({"condition": {"plan": "pro"}, "force": None}, default=None)
+    with Client.from_document(document, format="growthbook") as client:
+        for plan in ("pro", "free"):
+            assert client.value("checkout", Context("user-1", plan=plan), default="mine") == "mine"
+
+
+def test_a_forced_variation_is_no_exposure() -> None:
+    document = document_of({"key": "titles", "variations": ["Buy", "Order"], "coverage": 0})
+    by_map = decided(document, forcedVariations={"titles": 1})
+    by_address = decided(document, url="https://shop.test/?titles=1")
+
+    for decision in (by_map, by_address):
+        assert (decision.value, decision.reason, decision.experiment) == ("Order", "OVERRIDE", "titles")
+        assert decision._exposed is None
+    assert decided(document, url="https://shop.test/?titles=1", enabled=False).value == "default"
+
+
+def test_who_tests_meets_forced_variations_only() -> None:
+    document = document_of({"key": "titles", "variations": ["Buy", "Order"]})
+
+    assert decided(document, qaMode=True).value == "default"
+    assert decided(document, qaMode=True, forcedVariations={"titles": 0}).value == "Buy"
+    assert decided(document, forcedVariations={"titles": 7}).value == "default"
+
+
+def test_a_plain_context_decides_alike() -> None:
+    document = document_of({"variations": ["a", "b"]}, {"condition": {"id": "user-1"}, "force": "c"})
+    with Client.from_document(document, format="growthbook") as client:
+        own = client.decide("checkout", Context("user-1"))
+
+        assert own == client.decide("checkout", context({"attributes": USER}))
+        assert own.experiment == "checkout"
+    named = document_of({"condition": {"id": "user-1"}, "force": "c"})
+    with Client.from_document(named, format="growthbook") as client:
+        assert client.decide("checkout", Context("user-1")).value == "c"
+
+
+@pytest.mark.parametrize("unit", [None, "", 0, False])
+def test_what_counts_as_false_is_no_unit(unit: Any) -> None:
+    document = document_of({"variations": ["a", "b"]})
+
+    assert decided(document, attributes={"id": unit}).value == "default"
+
+
+def test_a_number_is_a_unit_in_all_its_digits() -> None:
+    document = document_of({"variations": ["a", "b"]})
+    with Client.from_document(document, format="growthbook") as client:
+        for number in range(2**60, 2**60 + 20):
+            by_number = client.decide("checkout", context({"attributes": {"id": number}}))
+            assert by_number == client.decide("checkout", context({"attributes": {"id": str(number)}}))
+
+
+def test_those_who_pass_through_are_nobody_elses() -> None:
+    meta = [{"passthrough": True}, {"key": "kept"}]
+    rule = {"key": "holdout", "variations": ["x", "y"], "ranges": [[0, 1], [0, 1]], "meta": meta}
+    document = document_of(rule, {"force": "next"})
+
+    assert decided(document).value == "next"
+    assert any("exposures are not recorded" in text for text in warned(document))
+
+
+def test_a_draw_takes_the_first_range_that_holds() -> None:
+    document = document_of({"variations": ["a", "b"], "ranges": [[0, 1], [0, 1]]})
+
+    assert decided(document).value == "a"
+
+
+def test_the_leaf_of_a_bandit_says_how_it_is_drawn() -> None:
+    leaves = [{"leafId": 5, "condition": {"plan": "pro"}, "weights": [1, 0]}]
+    rule = {"contextualVariations": ["a", "b"], "contextualBanditRef": "cb", "weights": [0, 1]}
+    document = document_of(rule, contextualBandits={"cb": {"banditVersion": 3, "contexts": leaves}})
+
+    pro = decided(document, attributes={**USER, "plan": "pro"})
+    free = decided(document, attributes={**USER, "plan": "free"})
+
+    assert (pro.value, pro.metadata["leafId"], pro.metadata["banditVersion"]) == ("a", 5, 3)
+    assert (free.value, free.metadata["leafId"]) == ("b", -1)
+
+
+# -- other features --------------------------------------------------------------------------------
+
+
+def test_a_gate_gives_null_and_any_other_prerequisite_the_next_rule() -> None:
+    parent = {"parent": {"defaultValue": "off"}}
+    asked = {"id": "parent", "condition": {"value": "on"}}
+    gated = document_of({"parentConditions": [{**asked, "gate": True}], "force": "x"}, features=parent)
+    skipped = document_of({"parentConditions": [asked], "force": "x"}, features=parent)
+
+    decision = decided(gated)
+    assert (decision.value, decision.reason) == (None, "PREREQUISITE_FAILED")
+    assert decision.metadata["prerequisite"] == "parent"
+    assert decided(skipped).value == "default"
+
+
+def test_a_feature_that_is_not_there_is_worth_null() -> None:
+    document = document_of({"parentConditions": [{"id": "gone", "condition": {"value": None}}], "force": "x"})
+
+    assert decided(document).value == "x"
+    assert any("no such feature: 'gone'" in text for text in warned(document))
+
+
+def test_whoever_asks_their_way_into_a_circle_gets_null() -> None:
+    def asks(other: str, **rule: Any) -> dict[str, Any]:
+        return {
+            "defaultValue": "x",
+            "rules": [{"parentConditions": [{"id": other, "condition": {}}], **rule}],
+        }
+
+    features = {"a": asks("b"), "b": asks("a", force=1), "outside": asks("a", variations=[1, 2]), "free": {}}
+    document = document_of(features=features)
+
+    for flag in ("a", "b", "outside"):
+        decision = decided(document, flag, qaMode=True)
+        assert (decision.value, decision.reason) == (None, "MALFORMED")
+    assert decided(document).value == "default"
+
+
+# -- conditions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "expected"),
+    [
+        ("NL", ["NL"], True),
+        ("1", 1.0, True),
+        ("null", None, True),
+        (5, "5", True),
+        (0, None, True),
+        (True, "x", True),
+        (False, None, False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ([1, 2], [2, 1], False),
+        ({"$in": ["NL", None]}, None, True),
+        ({"$in": ["NL"]}, ["BE", "NL"], True),
+        ({"$in": [1]}, True, False),
+        ({"$in": "NL"}, "NL", False),
+        ({"$nin": "NL"}, "BE", False),
+        ({"$ini": ["nl"]}, "NL", True),
+        ({"$gt": 1}, "10", True),
+        ({"$lt": "9"}, "10", True),
+        ({"$vgt": "1.9.0"}, "1.10.0", True),
+        ({"$vlt": "1.0.0"}, "1.0.0-beta", True),
+        ({"$veq": "v1.0"}, "1.0+build", True),
+        ({"$elemMatch": {"$gt": 2}}, [1, 3], True),
+        ({"$elemMatch": {"name": "x"}}, [{"name": "x"}], True),
+        ({"$elemMatch": "a,b"}, [{"name": "x"}], False),
+        ({"$elemMatch": {"$exists": True}}, [0, ""], False),
+        ({"$all": ["a", "b"]}, ["b", "a", "c"], True),
+        ({"$size": {"$gt": 1}}, [1, 2], True),
+        ({"$exists": False}, None, True),
+        ({"$type": "array"}, [], True),
+        ({"$regex": "^N\\u004c$"}, "NL", True),
+        ({"$regex": "\\s"}, "\ufeff", True),
+        ({"$regexi": "^nl"}, "NL", True),
+        ({"$regex": "["}, "[", False),
+        ({"$not": {"$regex": "["}}, "[", True),
+        ({"$strange": 1}, 1, False),
+    ],
+)
+def test_tests_of_a_value(condition: Any, value: Any, expected: bool) -> None:
+    assert holds({"x": condition}, {"x": value}) is expected
+    assert holds({"$not": {"x": condition}}, {"x": value}) is not expected
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("who.name", {"who": {"name": "x"}}),
+        ("tags.1", {"tags": ["a", "x"]}),
+        ("targeting_key", {"id": "other", "targeting_key": "x"}),
+        ("id", {"id": "x"}),
+    ],
+)
+def test_names_lead_to_values(name: str, attributes: dict[str, Any]) -> None:
+    assert holds({name: "x"}, attributes)
+    assert not holds({name: "x"}, {"id": "y"})
+
+
+def test_saved_groups() -> None:
+    groups = {
+        "plain": ["NL"],
+        "users": {"type": "list", "attributeKey": "id", "values": ["user-1"]},
+        "asked": {"type": "condition", "condition": {"$savedGroup": {"id": "users"}, "plan": "pro"}},
+        "circle": {"type": "condition", "condition": {"$savedGroup": {"id": "circle"}}},
+    }
+
+    def is_in(condition: Any, **attributes: Any) -> bool:
+        return holds(condition, {**USER, **attributes}, savedGroups=groups)
+
+    assert is_in({"country": {"$inGroup": "plain"}}, country="NL")
+    assert is_in({"country": {"$notInGroup": "gone"}}, country="NL")
+    assert is_in({"id": {"$inGroup": "users"}})
+    assert is_in({"$savedGroup": {"id": "users"}})
+    assert not is_in({"$savedGroup": {"id": "users", "attributeKey": "country"}}, country="NL")
+    assert is_in({"$savedGroup": {"id": "asked"}}, plan="pro")
+    assert not is_in({"$savedGroup": {"id": "asked"}}, plan="free")
+    assert not is_in({"$savedGroup": {"id": "circle"}})
+    assert not is_in({"country": {"$inGroup": "asked"}}, country="NL")
+    assert not is_in({"country": {"$notInGroup": "asked"}}, country="NL")
+    assert is_in({"tags": {"$elemMatch": {"$inGroup": "plain"}}}, tags=["NL"])
+
+
+def test_groups_within_groups_are_no_way_to_cost_much() -> None:
+    groups = {
+        f"g{number}": {
+            "type": "condition",
+            "condition": {"$or": [{"$savedGroup": {"id": f"g{number + 1}"}}] * 8},
+        }
+        for number in range(12)
+    }
+    document = document_of({"condition": {"$savedGroup": {"id": "g0"}}, "force": 1}, savedGroups=groups)
+
+    decision = decided(document)
+
+    assert decision.reason == "MALFORMED"
+    assert "comes to more than 10,000 conditions" in str(decision.error)
+
+
+# -- documents that are wrong ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"flags": {}}, "features: of a document of GrowthBook must be an object, not null"),
+        ({"features": []}, "features: of a document of GrowthBook must be an object, not a list"),
+        ({"features": {}, "savedGroups": [1]}, "savedGroups: of a document of GrowthBook"),
+        (
+            {"features": {}, "encryptedFeatures": "x.y"},
+            "encryptedFeatures: is encrypted.*switch encryption off",
+        ),
+    ],
+)
+def test_a_foreign_document_is_refused(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(RulesError, match=said):
+        load(document, format="growthbook")
+
+
+def test_a_broken_feature_harms_itself_alone() -> None:
+    document = document_of({"variations": 7}, features={"other": {"defaultValue": 1}})
+
+    decision = decided(document)
+
+    assert decision.reason == "MALFORMED"
+    assert decision.error == "features.checkout.rules[0].variations: must be a list, not a number"
+    assert decided(document, "other").value == 1
+
+
+def test_what_is_not_known_is_told() -> None:
+    rule = {
+        "force": 1,
+        "colour": "red",
+        "tracks": [{}],
+        "condition": {"x": {"$near": 1}, "y": {"$regex": "(?=x)"}},
+    }
+
+    told = warned({**document_of(rule), "newThing": 1})
+
+    assert told[:2] == [
+        "newThing: is no field that is known here, and was not read",
+        "features.checkout.rules[0].colour: is no field that is known here, and was not read",
+    ]
+    assert any("tracks: are exposures of experiments that were decided elsewhere" in text for text in told)
+    assert any("condition.x.$near: is no operator that is known here" in text for text in told)
+    assert any("condition.y.$regex: never holds: look-ahead" in text for text in told)
+
+
+def test_whatever_stands_anywhere_is_no_surprise() -> None:
+    condition = {"$or": [{"x": {"$in": ["a"], "$regex": "a"}}, {"$savedGroup": {"id": "g"}}], "y.z": 1}
+    experiment = {
+        "id": "r",
+        "key": "e",
+        "condition": condition,
+        "variations": ["a", "b"],
+        "weights": [0.5, 0.5],
+        "ranges": [[0, 0.5], [0.5, 1]],
+        "meta": [{"key": "m"}, {"passthrough": True}],
+        "namespace": ["ns", 0, 1],
+        "filters": [{"seed": "f", "ranges": [[0, 1]], "hashVersion": 2}],
+        "parentConditions": [{"id": "other", "condition": {"value": 1}, "gate": True}],
+        "coverage": 1,
+        "hashVersion": 2,
+        "hashAttribute": "id",
+        "seed": "s",
+    }
+    bandit = {"contextualVariations": [1, 2], "contextualBanditRef": "cb"}
+    leaves = [{"leafId": 1, "condition": {"x": 1}, "weights": [1, 0]}]
+    whole = document_of(
+        experiment,
+        bandit,
+        {"force": 1, "range": [0, 1]},
+        {"force": 2, "coverage": 0.5},
+        features={"other": {"defaultValue": 1}},
+        savedGroups={"g": {"type": "list", "attributeKey": "id", "values": ["a"]}},
+        contextualBandits={"cb": {"banditVersion": 1, "contexts": leaves}},
+    )
+    for document in odd(whole):
+        with suppress(RulesError), Client.from_document(document, format="growthbook") as client:
+            client.decide_all(context({"attributes": {**USER, "x": "a"}, "forcedVariations": {"e": 0}}))
+
+
+def test_whatever_is_forced_is_no_surprise() -> None:
+    document = document_of({"key": "titles", "variations": ["Buy", "Order"]})
+    given = {"url": "https://shop.test/?titles=1", "forcedVariations": {"titles": 1}, "qaMode": True}
+    with Client.from_document(document, format="growthbook") as client:
+        for other in odd({**given, "attributes": USER}):
+            with suppress(ValueError, TypeError, AttributeError):
+                user = context(other)
+                assert client.decide("checkout", user).reason != "GENERAL"
+
+
+# -- the server ------------------------------------------------------------------------------------
+
+
+def test_features_are_found_by_a_client_key() -> None:
+    found = endpoint("growthbook", "https://cdn.growthbook.io", Secret("sdk-1/2"), {})
+
+    assert (found.url, found.headers) == ("https://cdn.growthbook.io/api/features/sdk-1%2F2", {})
+
+
+def test_an_address_of_features_is_taken_as_it_is() -> None:
+    url = "https://proxy.example.com/api/features/sdk-1"
+
+    assert endpoint("growthbook", url, None, {}).url == url
+
+
+def test_without_a_key_there_are_no_features() -> None:
+    with pytest.raises(ConfigError, match="client key"):
+        endpoint("growthbook", "https://cdn.growthbook.io", None, {})
