@@ -120,3 +120,29 @@ def test_a_reason_is_text() -> None:
 def test_exposures_of_one_arm_share_what_tells_them_apart() -> None:
     assert EXPOSED.unit_type == "user.id"
     assert EXPOSED.key == "wording\x002\x00a\x00user.id"
+
+
+@pytest.mark.parametrize("value", [{"a": [1]}, [{"a": 1}]])
+def test_a_fresh_decision_is_the_same_with_a_value_of_its_own(value: Any) -> None:
+    exposed = Exposed(
+        flag="f", experiment="e", variant="v", unit=("id",), unit_type="id", rule="r", revision=1
+    )
+    known: dict[str, Any] = {
+        "rule": "r",
+        "experiment": "e",
+        "error": "no",
+        "metadata": {"a": 1},
+        "defers": True,
+    }
+    made = Decision(
+        "f", enabled=True, value=value, variant="v", reason=Reason.SPLIT, exposed=exposed, **known
+    )
+
+    copy = fresh(made)
+
+    assert type(copy) is Decision
+    assert copy == made
+    assert all(getattr(copy, name) == getattr(made, name) for name in Decision.__slots__)
+    assert copy.value is not made.value
+    with pytest.raises(AttributeError, match="can't be changed"):
+        copy.value = 1

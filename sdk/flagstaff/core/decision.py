@@ -185,11 +185,31 @@ _PUBLIC = tuple(name for name in Decision.__slots__ if not name.startswith("_"))
 _COMPARED = tuple(name for name in _PUBLIC if name != "metadata")
 
 
+class _Draft:
+    """A decision in the making: it can be filled in at a sixth of the cost, until it is made a Decision."""
+
+    __slots__ = Decision.__slots__
+
+
 def fresh(decision: Decision) -> Decision:
     """The decision with a value that is the caller's own: a copy, where the value can be changed."""
     if not isinstance(decision.value, dict | list):
         return decision
-    return decision.replace(value=own(decision.value))
+    draft: Any = _Draft()
+    draft.flag = decision.flag
+    draft.enabled = decision.enabled
+    draft.value = own(decision.value)
+    draft.variant = decision.variant
+    draft.reason = decision.reason
+    draft.rule = decision.rule
+    draft.experiment = decision.experiment
+    draft.error = decision.error
+    draft.metadata = decision.metadata
+    draft._defers = decision._defers
+    draft._exposed = decision._exposed
+    draft.__class__ = Decision
+    made: Decision = draft
+    return made
 
 
 def own(value: Any) -> Any:

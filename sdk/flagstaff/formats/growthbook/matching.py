@@ -179,6 +179,8 @@ def _in(operand: Any, *, fold: bool = False) -> Test:
         return any(found is one for one in others)
 
     def test(found: Any) -> bool:
+        if found.__class__ is str:
+            return (found.lower() if fold else found) in texts
         if isinstance(found, list | tuple):
             return any(is_one(item) for item in found)
         return is_one(found)
