@@ -38,11 +38,11 @@ def taken_along(broken: Iterable[Part], graph: Graph) -> dict[Part, Part]:
         for other in used:
             if other.section != "flags":
                 standing_on.setdefault(other, []).append(part)
-    causes = {part: part for part in broken}
+    causes = {part: part for part in sorted(broken)}  # whatever order they were found in
     queue = deque(causes)
     while queue:
         part = queue.popleft()
-        for other in standing_on.get(part, ()):
+        for other in sorted(standing_on.get(part, ())):
             if other not in causes:
                 causes[other] = causes[part]
                 queue.append(other)
