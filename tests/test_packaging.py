@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_package_and_its_type_marker_and_nothing_else(wheel:
     assert tops == {"flagstaff", f"flagstaff-{version('flagstaff')}.dist-info"}
     assert "flagstaff/py.typed" in names
     assert "flagstaff/core/vectors-1.json" in names
-    assert [name for name in names if "test_" in name or "conftest" in name] == []
+    assert [name for name in names if name.rpartition("/")[2].startswith(("test_", "conftest"))] == []
 
 
 def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:

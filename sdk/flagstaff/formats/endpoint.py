@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from flagstaff.settings import Secret
+from flagstaff.settings import Secret
 
 __all__ = ["Endpoint", "endpoint"]
 
@@ -15,14 +14,24 @@ __all__ = ["Endpoint", "endpoint"]
 class Endpoint:
     """An address that answers GET with a document, and the headers to ask it with.
 
-    Address and headers may hold the key, so neither is ever shown.
+    Address and headers may hold the key, so both are kept where no look at the parts of a client finds them.
     """
 
-    __slots__ = ("headers", "url")
+    __slots__ = ("_headers", "_url")
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self.url: str = url
-        self.headers: Mapping[str, str] = headers
+        self._url = Secret(url)
+        self._headers = {name: Secret(value) for name, value in headers.items()}
+
+    @property
+    def url(self) -> str:
+        """The address, which may hold the key."""
+        return self._url.reveal()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What to say besides."""
+        return {name: value.reveal() for name, value in self._headers.items()}
 
     def __repr__(self) -> str:
         return "Endpoint(***)"

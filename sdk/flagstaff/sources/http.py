@@ -78,8 +78,9 @@ class HttpSource:
             rng = random
         self.fault: str | None = None
         self.checked: float | None = None
-        self._address = endpoint.url
-        self._headers = endpoint.headers
+        self._endpoint = endpoint
+        self._origin = origin(endpoint.url)
+        self._host = host_of(endpoint.url)
         self._http = http
         self._format = format
         self._clock = clock
@@ -95,7 +96,7 @@ class HttpSource:
         self._received: Received | None = None
 
     def describe(self) -> str:
-        return f"poll({origin(self._address)}, {self._interval:g} s)"
+        return f"poll({self._origin}, {self._interval:g} s)"
 
     def attach(self, publish: Publish) -> Machine[Any, Any]:
         self._publish = publish
@@ -141,13 +142,13 @@ class HttpSource:
 
     def credentials(self) -> Mapping[str, str]:
         """The headers that say who asks."""
-        return self._headers
+        return self._endpoint.headers
 
     def _request(self) -> Request:
         headers = {"Accept": "application/json", **self.credentials()}
         if self.etag is not None:
             headers["If-None-Match"] = self.etag
-        return Request("GET", self._address, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
+        return Request("GET", self._endpoint.url, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
 
     # -- input and output -----------------------------------------------------------------------------
 
@@ -165,7 +166,7 @@ class HttpSource:
         """Reading is work, so it is done here, where no event loop waits for it."""
         if response.status != 200:
             return Fetched(response, None)
-        where = host_of(self._address)
+        where = self._host
         loaded = self._format.load(
             response.body,
             source=where,
@@ -192,7 +193,7 @@ class HttpSource:
             status = answer.response.status
             meaning = f": {_MEANINGS[status]}" if status in _MEANINGS else ""
             wait = retry_after(answer.response.headers, self._clock.time())
-            fault = f"{host_of(self._address)} answered {status}{meaning}"
+            fault = f"{self._host} answered {status}{meaning}"
             self._failed(fault, now, wait, lasting=is_lasting(status))
 
     def _arrived(self, response: Response, loaded: Loaded, now: float) -> None:
