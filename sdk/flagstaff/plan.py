@@ -222,7 +222,9 @@ def document_source(document: bytes | Mapping[str, Any], *, format: Format, cloc
 def _digest(*parts: str) -> str:
     from hashlib import sha256
 
-    return sha256("\0".join(parts).encode()).hexdigest()[:16]
+    from flagstaff.events.inheritance import SPOOL_NAME
+
+    return sha256("\0".join(parts).encode()).hexdigest()[:SPOOL_NAME]
 
 
 def _system_clock() -> Clock:

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from flagstaff.events import disk, segments
 from flagstaff.events.disk import DiskSpool
 from flagstaff.events.frames import frame_event, scan
+from flagstaff.events.inheritance import SPOOL_NAME
 from flagstaff.events.ledger import CORRUPT, QUEUE_FULL, SHUTDOWN, Ledger
 from flagstaff.events.model import Form
 from flagstaff.events.spool import Batch
@@ -258,17 +259,20 @@ def test_a_process_that_lives_long_and_dies_is_not_taken_for_one_that_died_long_
 def test_what_was_to_go_elsewhere_is_removed_after_a_month(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("forgotten", "recent", "mine"):
+    forgotten, recent, mine, alive = (digit * SPOOL_NAME for digit in "0123")
+    for name in (forgotten, recent, mine):
         lived(tmp_path / name, [b"event"])
-    living = Life(tmp_path / "living")
+    living = Life(tmp_path / alive)
     living.append(b"event")
-    for name in ("forgotten", "living", "mine"):
+    for name in (forgotten, alive, mine):
         os.utime(files(tmp_path / name)[0].parent / "lock", (0, 0))
-    heir = Life(tmp_path / "mine")
+    (tmp_path / "stranger" / "empty").mkdir(parents=True)
+    heir = Life(tmp_path / mine)
     assert heir.drain() == [b"event"]
     heir.close()
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["living", "mine", "recent"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [recent, mine, alive, "stranger"]
+    assert (tmp_path / "stranger" / "empty").is_dir()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert living.take() == [b"event"]
     living.close()

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
     from flagstaff.events.segments import Home
 
-__all__ = ["Inheritance"]
+__all__ = ["SPOOL_NAME", "Inheritance"]
+
+SPOOL_NAME = 16
+"""How many hexadecimal digits the name of a spool has: a digest of the address that its events go to."""
 
 _MOST_HOMES = 64  # directories held at once, for each takes a descriptor
 _STRANGE = 3600.0  # seconds that what was spooled under another key waits for somebody who has that key
+_HEX = frozenset("0123456789abcdef")
 _FORGOTTEN = 30 * 86_400.0  # seconds after which nobody will come for what was to go elsewhere
 
 
@@ -52,8 +56,8 @@ class Inheritance:
     def clear(self, now: float) -> None:
         """Remove what was to go to another address and has had no owner for a month."""
         with suppress(OSError):
-            others = [path for path in self._root.parent.iterdir() if path != self._root]
-            removed = sum(_remove_forgotten(path, now - _FORGOTTEN) for path in others)
+            others = [path for path in self._root.parent.iterdir() if _is_spool(path.name)]
+            removed = sum(_remove_forgotten(path, now - _FORGOTTEN) for path in others if path != self._root)
             if removed:
                 warn(
                     "events",
@@ -129,6 +133,11 @@ class Inheritance:
         """Give up our copies of the locks, in a child process."""
         for home in list(self._left):
             home.forget()
+
+
+def _is_spool(name: str) -> bool:
+    """Whether a directory bears a name that spools have: what else lies there is not ours to look into."""
+    return len(name) == SPOOL_NAME and set(name) <= _HEX
 
 
 def _remove_forgotten(root: Path, since: float) -> int:

@@ -10,7 +10,7 @@ from flagstaff.net.message import TransportError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from flagstaff.net.exchange import Exchange, Patience
 
@@ -68,7 +68,9 @@ class AsyncStream:
         self._context = context
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
-        self._chunks: AsyncIterator[bytes] | None = None if answer.is_stream_consumed else answer.aiter_raw()
+        self._chunks: AsyncGenerator[bytes, None] | None = (
+            None if answer.is_stream_consumed else answer.aiter_raw()
+        )
         self._scope: asyncio.Timeout | None = None
 
     @property
@@ -101,6 +103,9 @@ class AsyncStream:
     async def close(self) -> None:
         """Hang up."""
         with suppress(Exception):  # it is over either way
+            if self._chunks is not None:
+                await self._chunks.aclose()  # first: what is left to the garbage collector can't be awaited
+        with suppress(Exception):
             await self._context.__aexit__(None, None, None)
 
 

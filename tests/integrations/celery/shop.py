@@ -35,7 +35,7 @@ client = Client.from_file(
 end = install(app, client)
 
 
-@app.task
+@app.task(shared=False)  # else every other application would have it, too
 def ask(flag: str) -> dict[str, Any]:
     flags = current_flags(app)
     decision = flags.decide(flag)
@@ -48,13 +48,13 @@ def ask(flag: str) -> dict[str, Any]:
     }
 
 
-@app.task
+@app.task(shared=False)
 def pass_on(flag: str) -> str:
     found: str = ask.delay(flag).id
     return found
 
 
-@app.task(bind=True, max_retries=1)
+@app.task(shared=False, bind=True, max_retries=1)
 def try_again(self: Any, flag: str) -> dict[str, Any]:
     if not self.request.retries:
         raise self.retry(countdown=0)
