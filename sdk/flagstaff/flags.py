@@ -11,6 +11,7 @@ The four getters repeat those lines: a call between them and the look-up would c
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Lock
 
 from .core.context import ANONYMOUS, Context
 from .core.decision import Decision, Reason, fresh
@@ -48,6 +49,7 @@ class Flags:
         """``expose`` is told of every decision that is an exposure; it must neither raise nor wait."""
         self._overrides = overrides
         self._expose = expose
+        self._guard = Lock()  # no flag is published while an override is being put in force
         self._adopt(None)
 
     def _adopt(self, snapshot: Snapshot | None) -> None:
@@ -196,11 +198,21 @@ class Flags:
 
     def _force(self, wanted: Mapping[str, Wanted], rung: str = OVERRIDE, token: str | None = None) -> Frame:
         """Put overrides in force here, until the frame is popped."""
-        table = self._table
-        frame = self._overrides.push(wanted, rung, token)
-        for flag in wanted:
-            self._withdraw(table, flag)
+        with self._guarded():
+            frame = self._overrides.push(wanted, rung, token)
+            self._withdraw(wanted)
         return frame
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        guard = self._guard
+        if not guard.acquire(timeout=1.0):
+            self._guard = guard = Lock()  # held by a thread that a fork has left in the parent
+            guard.acquire()
+        try:
+            yield
+        finally:
+            guard.release()
 
     # -- off the beaten track ------------------------------------------------------------------------
 
@@ -226,17 +238,24 @@ class Flags:
         if snapshot is None or not isinstance(flag, str) or self._overrides.named(flag):
             return
         settled, function = snapshot.fixed(flag), snapshot.function(flag)
-        if settled is not None:
-            table.settled[flag] = settled
-        elif function is not None:
-            table.functions[flag] = function
-        if self._overrides.named(flag):  # one that came in between looked before the flag was there
-            self._withdraw(table, flag)
+        guard = self._guard
+        if not guard.acquire(blocking=False):
+            return  # evaluation waits for nobody: whoever asks next can do it
+        try:
+            if self._overrides.named(flag):
+                return
+            if settled is not None:
+                table.settled[flag] = settled
+            elif function is not None:
+                table.functions[flag] = function
+        finally:
+            guard.release()
 
-    def _withdraw(self, table: _Table, flag: str) -> None:
-        for current in (table, self._table):
-            current.settled.pop(flag, None)
-            current.functions.pop(flag, None)
+    def _withdraw(self, flags: Iterable[str]) -> None:
+        table = self._table  # which may be about to be put in the place of what the getters look at
+        for flag in flags:
+            for decided in (table.settled, table.functions, self._settled, self._functions):
+                decided.pop(flag, None)
 
     def _forced(self, snapshot: Snapshot | None, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""

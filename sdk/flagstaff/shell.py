@@ -323,9 +323,9 @@ class Shell(Flags):
         return problems
 
     def _force_by_file(self, wanted: Mapping[str, str | bool]) -> None:
-        before, self._overrides.file = self._overrides.file, wanted
-        for flag in {*before, *wanted}:
-            self._withdraw(self._table, flag)
+        with self._guarded():
+            before, self._overrides.file = self._overrides.file, wanted
+            self._withdraw({*before, *wanted})
 
     def _file_problems(self) -> list[str]:
         file = self._overrides_file
