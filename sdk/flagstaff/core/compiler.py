@@ -23,7 +23,6 @@ from .rules import (
     STOP,
     TARGETING_KEY,
     Arm,
-    Broken,
     Bucket,
     Computed,
     Experiment,
@@ -118,7 +117,7 @@ class _FlagWriter:
                 self._experiment(rule, experiment)
             case Computed() as computed:
                 self._computed(rule, computed)
-            case Broken() as broken:
+            case broken:
                 self._source.line(self._dialect.broken(self._source, broken))
 
     def _serve(self, rule: Rule, variant: str | None, share: Share | None) -> None:
