@@ -83,7 +83,7 @@ class AsyncClient(Shell):
     async def wait_ready(self, timeout: float = 2.0) -> bool:  # noqa: ASYNC109 - the promise is a bound
         """Wait at most ``timeout`` seconds for rules; whether there are any."""
         await self.start()
-        return await self._wait(lambda: self._loaded is not None, timeout)
+        return await self._wait(lambda: self._rules.loaded is not None, timeout)
 
     async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109
         """Send what waits, for ``timeout`` seconds at most; whether all of it has left (see ``stats()``)."""

@@ -95,7 +95,7 @@ class Client(Shell):
     def wait_ready(self, timeout: float = 2.0) -> bool:
         """Wait at most ``timeout`` seconds for rules; whether there are any."""
         self._attend()
-        return self._wait(lambda: self._loaded is not None, timeout)
+        return self._wait(lambda: self._rules.loaded is not None, timeout)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Send what waits, for ``timeout`` seconds at most; whether all of it has left (see ``stats()``)."""

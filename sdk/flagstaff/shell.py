@@ -7,11 +7,13 @@ clients drive its machines, one on threads, the other in tasks.
 from __future__ import annotations
 
 from flagstaff.admission import Admission, TokenOverride
+from flagstaff.adoption import Adoption
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.diagnosis import greenlets
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags
 from flagstaff.formats import check_format
+from flagstaff.listeners import Listeners
 from flagstaff.overrides import Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.runtime.weak import weakly
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, Self
 
-    from flagstaff.core.evaluate import Snapshot
     from flagstaff.diagnosis import Diagnosis
     from flagstaff.events.ledger import Counts
     from flagstaff.events.transport import Sink
@@ -136,9 +137,6 @@ class Shell(Flags):
             clock=clock,
             http=self._open(http_client),
         )
-        # Here, not when the first rules arrive: that is on a thread, which a fork may cut off.
-        import flagstaff.core.stale  # noqa: F401
-
         forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
         super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
         self._admission = Admission(
@@ -151,23 +149,20 @@ class Shell(Flags):
         self._directory = plan.settings.directory
         self._greenlets = greenlets()
         self._closed = False
-        self._loaded: Loaded | None = None
-        self._fresh: Snapshot | None = None
-        self._max_stale = plan.settings.max_stale
-        self._stale = False
+        self._rules = Adoption(plan.source, plan.clock, plan.settings.max_stale, weakly(self._adopt))
         self._problems: tuple[str, ...] = ()
-        self._listeners: dict[object, Callable[[frozenset[str]], None]] = {}
-        self._state_listeners: dict[object, Callable[[str], None]] = {}
-        self._told_state = "NOT_READY"
+        self._changes: Listeners[frozenset[str]] = Listeners("changes")
+        self._states: Listeners[str] = Listeners("the state")
+        self._told_state = self._rules.state()
         self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
         if self._overrides_file is not None:
             self._overrides_file.attach(weakly(self._force_by_file))
             self._watch(self._overrides_file)
         machine = plan.source.attach(weakly(self._arrive))
-        if machine is not None and self._max_stale is not None:
+        if machine is not None and plan.settings.max_stale is not None:
             from flagstaff.sources.freshness import Freshness
 
-            machine = Freshness(machine, plan.source, self._max_stale, weakly(self._decide_by_age))
+            machine = Freshness(machine, plan.source, plan.settings.max_stale, weakly(self._age))
         if machine is not None:
             from flagstaff.sources.told import Told
 
@@ -276,41 +271,49 @@ class Shell(Flags):
 
     def _arrive(self, loaded: Loaded) -> None:
         """Decide by these rules from now on."""
-        from flagstaff.core.evaluate import Snapshot
-
         if self._outlet is not None:
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
-        snapshot, before = Snapshot(loaded.rules, self._clock.time), self._loaded
-        suspects = loaded.suspects(before)
-        if suspects is not None and self._fresh is not None:
-            snapshot.take_over(self._fresh, suspects)
-        self._fresh = snapshot
-        self._decide_by_age()
-        self._loaded = loaded  # only now: who waits for rules must find them
+        before = self._rules.loaded
+        self._rules.take_in(loaded)
         self._problems = (
             *map(str, loaded.warnings),
             *self._idle_overrides(_OVERRIDES, self._overrides.environment),
         )
         if self._problems and (before is None or before.warnings != loaded.warnings):
             _log("the rules have problems: %s", _briefly(self._problems))
-        self._tell(before, loaded)
+        changed = loaded.changed(before) if self._changes else ()
+        if changed:
+            self._changes.tell(changed)
         self._tell_state()
         self._notify()
 
-    def _decide_by_age(self) -> None:
-        """Have decisions say whether the rules are older than allowed."""
-        from flagstaff.core.stale import StaleSnapshot
+    def _age(self) -> None:
+        """Have decisions say whether the rules are too old by now."""
+        self._rules.mark()
+        self._tell_state()
 
-        if self._fresh is not None:
-            age = self._age()
-            self._stale = age is not None and self._max_stale is not None and age >= self._max_stale
-            self._adopt(StaleSnapshot(self._fresh) if self._stale else self._fresh)
-            self._tell_state()
+    def _tell_state(self) -> None:
+        state, before = self._rules.state(), self._told_state
+        self._told_state = state
+        if state != before:
+            self._states.tell(state)
 
-    def _age(self) -> float | None:
-        """Seconds since the rules were last known to be current."""
-        checked = self._source.checked
-        return None if checked is None else self._clock.monotonic() - checked
+    def on_change(self, callback: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Call ``callback`` with the keys of the flags that changed, whenever new rules were adopted.
+
+        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends
+        it.
+        """
+        return self._changes.add(callback)
+
+    def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``callback`` with the new ``status().state``, whenever it has become another.
+
+        Where it is called, and what is returned, is as with ``on_change``.
+        """
+        return self._states.add(callback)
+
+    # -- what is forced from outside -----------------------------------------------------------------
 
     def _idle_overrides(self, rung: str, overrides: Mapping[str, str | bool]) -> list[str]:
         """What is wrong with overrides from outside: they force nothing, and somebody should know."""
@@ -332,57 +335,6 @@ class Shell(Flags):
         if file is None:
             return []
         return [*filter(None, [file.fault]), *self._idle_overrides(_OVERRIDES_FILE, file.wanted)]
-
-    def _tell(self, before: Loaded | None, after: Loaded) -> None:
-        if not self._listeners:
-            return
-        changed = after.changed(before)
-        for listener in list(self._listeners.values()) if changed else ():
-            try:
-                listener(changed)
-            except Exception as error:  # noqa: BLE001 - a listener is the host's code; it must not stop the source
-                _log("a listener for changes raised %s", type(error).__name__)
-
-    def on_change(self, callback: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-        """Call ``callback`` with the keys of the flags that changed, whenever new rules were adopted.
-
-        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends
-        it.
-        """
-        registration = object()
-        self._listeners[registration] = callback
-
-        def end() -> None:
-            self._listeners.pop(registration, None)
-
-        return end
-
-    def _state(self) -> str:
-        if self._loaded is None:
-            return "NOT_READY"
-        return "READY" if self._source.fault is None and not self._stale else "STALE"
-
-    def _tell_state(self) -> None:
-        state, before = self._state(), self._told_state
-        self._told_state = state
-        for listener in list(self._state_listeners.values()) if state != before else ():
-            try:
-                listener(state)
-            except Exception as error:  # noqa: BLE001 - as in _tell
-                _log("a listener for the state raised %s", type(error).__name__)
-
-    def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Call ``callback`` with the new ``status().state``, whenever it has become another.
-
-        Where it is called, and what is returned, is as with ``on_change``.
-        """
-        registration = object()
-        self._state_listeners[registration] = callback
-
-        def end() -> None:
-            self._state_listeners.pop(registration, None)
-
-        return end
 
     # -- events go out --------------------------------------------------------------------------------
 
@@ -441,20 +393,18 @@ class Shell(Flags):
 
     def status(self) -> Status:
         """How the client is: whether it has rules, how old they are, and what is wrong."""
-        loaded, outlet, source = self._loaded, self._outlet, self._source
+        loaded, outlet, source = self._rules.loaded, self._outlet, self._source
         faults = [fault for fault in (source.fault, outlet.fault if outlet else None) if fault]
         faults += getattr(source, "notes", ())
-        age = self._age()
-        if self._stale:
-            faults.append(f"the rules were confirmed {age:.0f} s ago; max_stale is {self._max_stale:g} s")
+        faults += self._rules.faults()
         return Status(
-            state=self._state(),
+            state=self._rules.state(),
             source=source.describe(),
             project=loaded.rules.project if loaded else None,
             environment=loaded.rules.environment if loaded else None,
             revision=loaded.rules.revision if loaded else None,
             flags=len(loaded.rules.flags) if loaded else 0,
-            age=age,
+            age=self._rules.age(),
             pending=self.stats()["pending"],
             problems=(*faults, *self._driver_faults(), *self._problems, *self._file_problems()),
             refused_overrides=self._admission.refused(),

@@ -136,6 +136,7 @@ _PROGRAM = """
         async with AsyncClient(url, key="sdk-1") as client:
             assert await client.wait_ready(20)
             expose(client)
+            assert await client.flush(20)
 
     if kind == "async":
         asyncio.run(asynchronous())
@@ -143,6 +144,7 @@ _PROGRAM = """
         with Client(url, key="sdk-1") as client:
             assert client.wait_ready(20)
             expose(client)
+            assert client.flush(20)
 """
 
 

@@ -132,8 +132,8 @@ class _Reporter:
 
     def _common(self) -> dict[str, Any]:
         """What all events have in common for as long as the rules stay."""
-        if self._client._loaded is not self._rules:
-            self._rules, status = self._client._loaded, self._client.status()
+        if self._client._rules.loaded is not self._rules:
+            self._rules, status = self._client._rules.loaded, self._client.status()
             shared = {"feature_flag.provider.name": "flagstaff"}
             if status.project is not None:
                 shared["feature_flag.set.id"] = f"{status.project}/{status.environment}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flagstaff.sources.told import Told
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Freshness"]
 
 
-class Freshness:
+class Freshness(Told):
     """Calls ``aged`` when the rules have become older than ``limit`` seconds, and when they no longer are.
 
     It looks whenever the machine is asked or told something, so a job that is under way delays it.
@@ -22,26 +24,15 @@ class Freshness:
     def __init__(
         self, machine: Machine[Any, Any], source: Source, limit: float, aged: Callable[[], None]
     ) -> None:
-        self._machine = machine
+        super().__init__(machine, aged)
         self._source = source
         self._limit = limit
-        self._aged = aged
         self._old = False
-        if hasattr(machine, "prepare"):
-            self.prepare: Callable[[], None] = machine.prepare
-        if hasattr(machine, "interrupt"):
-            self.interrupt: Callable[[], None] = machine.interrupt
 
     def next(self, now: float) -> Any:
         left = self._look(now)
         step = self._machine.next(now)
         return min(step, left) if isinstance(step, int | float) and left > 0 else step
-
-    def perform(self, job: Any) -> Any:
-        return self._machine.perform(job)
-
-    async def aperform(self, job: Any) -> Any:
-        return await self._machine.aperform(job)
 
     def done(self, job: Any, answer: Any, now: float) -> None:
         self._machine.done(job, answer, now)
@@ -53,5 +44,5 @@ class Freshness:
         left = float("inf") if checked is None else checked + self._limit - now
         if (left <= 0) != self._old:
             self._old = left <= 0
-            self._aged()
+            self._told()
         return left
