@@ -29,6 +29,7 @@ REFERENCES = (
     "/pro",
     "/name",
 )
+STRAYS = ("//", "/a//b", "/a~2b", "/")
 TEXTS = ("NL", "BE", "", "nl", "NLD", "ü", "\U0001f600", "1", "true")
 NUMBERS = (0, 1, -1, 1.5, 18, 99.99, 10**15)  # whole floats are units, by the reference, not by this SDK
 VERSIONS = (
@@ -55,6 +56,14 @@ OPERATORS = (
     *("greaterThan", "greaterThanOrEqual", "before", "after", "semVerEqual", "semVerLessThan"),
     *("semVerGreaterThan", "strange"),
 )
+REASONS = {
+    "OFF": ("DISABLED",),
+    "TARGET_MATCH": ("TARGETING_MATCH",),
+    "RULE_MATCH": ("TARGETING_MATCH", "SPLIT"),
+    "FALLTHROUGH": ("DEFAULT", "SPLIT", "STATIC"),
+    "PREREQUISITE_FAILED": ("PREREQUISITE_FAILED",),
+    "ERROR": ("MALFORMED",),
+}
 KEYS = tuple(f"key-{number}" for number in range(30))
 
 
@@ -69,6 +78,8 @@ class Fuzz(Vendor):
 
     def contexts(self, random: Random, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         weighted = any("weight" in rule for part in document["segments"].values() for rule in part["rules"])
+        # What is no reference is found out before, or after, it is known whether there is such a kind.
+        weighted = weighted or any(json.dumps(stray) in json.dumps(document) for stray in STRAYS)
         made = [_context(random) for _ in range(40)]
         return [
             {"kind": "user", **_part(random)} if weighted and not _is_user(given) else given for given in made
@@ -88,6 +99,13 @@ class Fuzz(Vendor):
         ]
 
     def compare(self, decision: Decision, answer: Any) -> str | None:
+        reason = answer["reason"]
+        if str(decision.reason) not in REASONS[reason["kind"]]:
+            return "the reason"
+        if decision.metadata.get("prerequisite") != reason.get("prerequisiteKey"):
+            return "the prerequisite"
+        if "ruleIndex" in reason and decision.rule != (reason.get("ruleId") or str(reason["ruleIndex"])):
+            return "the rule"
         if answer["index"] is None:
             return None if decision.variant is None else "the variation"
         if decision.variant != str(answer["index"]):
@@ -107,7 +125,8 @@ def _sdk_context(given: Mapping[str, Any]) -> SdkContext:
 def _answer(result: Any) -> dict[str, Any]:
     detail = result.detail
     measured = bool(detail.reason.get("inExperiment"))
-    return {"index": detail.variation_index, "value": detail.value, "measured": measured}
+    told = {"value": detail.value, "measured": measured, "reason": detail.reason}
+    return {"index": detail.variation_index, **told}
 
 
 def _is_user(given: Mapping[str, Any]) -> bool:
@@ -142,8 +161,10 @@ class _Document:
         self._random = random
         self._flags = [f"flag-{number}" for number in range(5)]
         self._segments = [f"segment-{number}" for number in range(4)]
-        # The SDK lets a circle of segments break whoever asks for the flag that runs into it.
-        self._asking = random.random() < 0.8
+        # What gives up on an evaluation and what comes to no variation are not told apart by whoever asks.
+        self._circles = random.random() < 0.2
+        self._strays = random.random() < 0.2
+        self._beyond = not self._circles and not self._strays
 
     def whole(self) -> dict[str, Any]:
         return {
@@ -164,7 +185,7 @@ class _Document:
             "on": random.random() < 0.9,
             "salt": random.choice(["salt", "", "ü"]),
             "variations": variations,
-            "offVariation": random.choice([0, 1, None, 9]) if random.random() < 0.8 else 1,
+            "offVariation": random.choice([0, 1, 1, None, 9 if self._beyond else 0]),
             "prerequisites": [],
             "targets": [],
             "rules": [self._rule(index, len(variations)) for index in range(random.randint(0, 4))],
@@ -172,7 +193,7 @@ class _Document:
         }
         # Of flags before this one mostly: now and then they go in circles, or to where there is no flag.
         asked = self._flags[:number] if random.random() < 0.85 else [*self._flags, "nowhere"]
-        if self._asking and asked and random.random() < 0.4:
+        if asked and random.random() < 0.4:
             flag["prerequisites"] = [
                 {"key": random.choice(asked), "variation": random.randint(0, 2)}
                 for _ in range(random.randint(1, 2))
@@ -192,7 +213,7 @@ class _Document:
         return {"values": keys, "variation": self._index(count)}
 
     def _index(self, count: int) -> int:
-        return self._random.randrange(count) if self._random.random() < 0.95 else 7
+        return 7 if self._beyond and self._random.random() < 0.05 else self._random.randrange(count)
 
     def _rule(self, index: int, count: int) -> dict[str, Any]:
         rule = {"clauses": self._clauses(), **self._outcome(count)}
@@ -211,6 +232,8 @@ class _Document:
             rollout["contextKind"] = random.choice(KINDS)
         if random.random() < 0.4:
             rollout["bucketBy"] = random.choice(["key", "country", "age", "/address/city", "anonymous"])
+            if self._strays and random.random() < 0.2:
+                rollout |= {"contextKind": "user", "bucketBy": random.choice(STRAYS)}
         return {"rollout": rollout}
 
     def _weights(self, count: int) -> list[dict[str, Any]]:
@@ -246,6 +269,8 @@ class _Document:
             if random.random() < 0.4:
                 clause["contextKind"] = random.choice(KINDS)
                 clause["attribute"] = random.choice([*REFERENCES, attribute])
+            if self._strays and random.random() < 0.1:
+                clause |= {"contextKind": "user", "attribute": random.choice(STRAYS)}
         if random.random() < 0.25:
             clause["negate"] = True
         return clause
@@ -264,12 +289,16 @@ class _Document:
                 {"contextKind": random.choice(KINDS), "values": random.sample(KEYS, 4)}
             ]
         segment["rules"] = [self._segment_rule(number) for _ in range(random.randint(0, 2))]
+        if random.random() < 0.15:
+            segment |= {"unbounded": True, "generation": random.choice([None, 1, 1])}
+            segment["unboundedContextKind"] = random.choice([None, *KINDS])
         return segment
 
     def _segment_rule(self, number: int) -> dict[str, Any]:
         random = self._random
         rule: dict[str, Any] = {"clauses": self._clauses()}
-        if self._asking or random.random() < 0.9:  # to segments after this one: else they may go in circles
+        # To segments after this one: else they may go in circles.
+        if not self._circles or random.random() < 0.5:
             for clause in rule["clauses"]:
                 if clause["op"] == "segmentMatch":
                     clause["values"] = self._segments[number + 1 :][:1]
@@ -277,4 +306,6 @@ class _Document:
             rule["weight"] = random.choice([0, 1, 50000, 100000])
             if random.random() < 0.5:
                 rule["bucketBy"] = random.choice(["key", "country", "age"])
+            if random.random() < 0.3:
+                rule |= {"rolloutContextKind": "user", "bucketBy": random.choice([*REFERENCES, "key"])}
         return rule

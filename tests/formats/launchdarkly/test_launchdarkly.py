@@ -70,6 +70,71 @@ def test_what_else_is_wrong_with_a_prerequisite_fails_it_alone() -> None:
     assert (decision.variant, str(decision.reason)) == ("1", "PREREQUISITE_FAILED")
 
 
+def asking(flag: dict[str, Any], **segments: Any) -> Client:
+    """``f`` asks for ``g``, which is so, and that for ``h``, the flag given."""
+    plain = {"on": True, "variations": ["a", "b"], "offVariation": 1, "fallthrough": {"variation": 0}}
+    gates = {name: {"prerequisites": [{"key": name, "variation": 0}]} for name in ("g", "h")}
+    flags = {"f": plain | gates["g"], "g": plain | gates["h"], "h": plain | flag}
+    return Client.from_document({"flags": flags, "segments": segments}, format="launchdarkly")
+
+
+NOWHERE = {"contextKind": "user", "attribute": "//", "op": "in", "values": ["x"]}
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        {"rules": [rule({"attribute": "", "op": "segmentMatch", "values": ["circle"]})]},
+        {"rules": [rule({"attribute": "", "op": "segmentMatch", "values": ["stray"]})]},
+        {"rules": [rule({"attribute": "", "op": "segmentMatch", "values": ["astray"]})]},
+        {"rules": [rule(NOWHERE)]},
+        {
+            "fallthrough": {
+                "rollout": {"contextKind": "user", "bucketBy": "//", "variations": [{"weight": 1}]}
+            }
+        },
+    ],
+    ids=["circle", "segment", "segment in segment", "clause", "rollout"],
+)
+def test_a_prerequisite_that_cannot_be_worked_out_makes_the_asker_malformed(flag: dict[str, Any]) -> None:
+    to_circle = {"attribute": "", "op": "segmentMatch", "values": ["circle"]}
+    to_stray = {"attribute": "", "op": "segmentMatch", "values": ["stray"]}
+    segments = {
+        "circle": {"rules": [{"clauses": [to_circle]}]},
+        "stray": {"rules": [{"clauses": [NOWHERE]}]},
+        "astray": {"rules": [{"clauses": [to_stray]}]},
+    }
+    decision = asking(flag, **segments).decide("f", context(ALICE))
+    assert (decision.variant, str(decision.reason)) == (None, "MALFORMED")
+
+
+def test_a_prerequisite_that_fails_before_another_cannot_be_worked_out_is_what_counts() -> None:
+    flag = {"prerequisites": [{"key": "nowhere", "variation": 0}], "rules": [rule(NOWHERE)]}
+    decision = asking(flag).decide("f", context(ALICE))
+    assert (decision.variant, str(decision.reason)) == ("1", "PREREQUISITE_FAILED")
+    assert decision.metadata["prerequisite"] == "g"
+
+
+def test_a_variation_is_asked_for_by_its_number() -> None:
+    gate = {"prerequisites": [{"key": "h", "variation": 0.0}]}
+    plain = {"on": True, "variations": ["a", "b"], "offVariation": 1, "fallthrough": {"variation": 0}}
+    document = {"flags": {"f": plain | gate, "h": plain}}
+    assert serves(Client.from_document(document, format="launchdarkly")) == "0"
+
+
+def test_rules_of_a_big_segment_hold_for_contexts_of_its_kind() -> None:
+    rules = [{"clauses": [{"attribute": "plan", "op": "in", "values": ["pro"]}]}]
+    big = {"unbounded": True, "generation": 1, "rules": rules}
+    flag = {"rules": [rule({"attribute": "", "op": "segmentMatch", "values": ["big"]})]}
+    pro = ALICE | {"plan": "pro"}
+    assert serves(client({"big": big}, **flag), pro) == "1"
+    of_orgs = client({"big": big | {"unboundedContextKind": "org"}}, **flag)
+    assert serves(of_orgs, pro) == "0"
+    both = {"kind": "multi", "user": {"key": "alice", "plan": "pro"}, "org": {"key": "o"}}
+    assert serves(of_orgs, both) == "1"
+    assert serves(client({"big": big | {"generation": None}}, **flag), pro) == "0"
+
+
 # -- contexts --------------------------------------------------------------------------------------
 
 

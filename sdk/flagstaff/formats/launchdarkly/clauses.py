@@ -109,7 +109,8 @@ class Clauses:
                 problem = "is a big segment: who is listed in it is known to a store that is not here"
                 self._warn(Problem(path, problem))
                 listed, unlisted = [], []
-                rules = rules if segment.get("generation") is not None else []
+                present = _is_of_kind(kind_of(segment, "unboundedContextKind"))
+                rules = [{"all": [present, {"any": rules}]}] if segment.get("generation") is not None else []
             else:
                 listed = [*_listed(segment, "included", path)]
                 unlisted = [*_listed(segment, "excluded", path)]
@@ -131,6 +132,10 @@ class Clauses:
             if weight is not None:
                 condition["all"].append(_weighted(rule, weight, f"{key}.{segment.get('salt') or ''}.", at))
             yield condition
+
+
+def _is_of_kind(kind: str) -> dict[str, Any]:
+    return {"attribute": {"read": "launchdarkly:key", "of": kind}, "op": "exists", "value": True}
 
 
 def _listed(segment: Mapping[str, Any], field: str, path: str) -> Iterator[dict[str, Any]]:
@@ -164,7 +169,7 @@ def _weighted(rule: Mapping[str, Any], weight: Any, prefix: str, path: str) -> d
     share = {"bucket": bucket(prefix, drawn), "ranges": [[0, weight / 100000.0]]}
     if weight <= 0:
         return _NOBODY
-    present = {"attribute": {"read": "launchdarkly:key", "of": kind}, "op": "exists", "value": True}
+    present = _is_of_kind(kind)
     absent = {"attribute": drawn, "op": "exists", "value": False}
     return {"known": {"any": [{"all": [present, absent]}, share]}}
 

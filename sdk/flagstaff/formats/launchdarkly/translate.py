@@ -11,6 +11,7 @@ from flagstaff.formats.translated import Translated
 
 from .clauses import Clauses, bucket, kind_of, unit
 from .contexts import USER
+from .failures import with_failures
 
 __all__ = ["translate"]
 
@@ -53,7 +54,8 @@ class _Translation:
                 self._warnings.append(Problem(path_of("flags", key), "is no name of a flag; left out"))
             elif not (isinstance(flag, Mapping) and flag.get("deleted") is True):
                 flags[key] = self._whole(key, flag)
-        document = {"version": 1, "segments": self._clauses.segments(), "flags": flags}
+        segments = self._clauses.segments()
+        document = {"version": 1, "segments": segments, "flags": with_failures(flags, segments)}
         return Translated(document, dict.fromkeys(self._warnings))
 
     def _whole(self, key: str, flag: Any) -> dict[str, Any]:
@@ -116,7 +118,7 @@ class _Flag:
             entry = table(given, path_of(path, index))
             key, variation = entry.get("key"), entry.get("variation")
             on = {"not": {"attribute": "reason", "op": "eq", "value": "DISABLED"}}
-            served = {"attribute": "variant", "op": "eq", "value": str(variation)}
+            served = {"attribute": "variant", "op": "eq", "value": _told(variation)}
             if not is_name(key):
                 raise Unexpected(path_of(path_of(path, index), "key"), "must be a flag's key")
             inside = {"inside": self._key} if key in self._circles else {}
@@ -190,7 +192,8 @@ class _Flag:
         by = None if measured else rollout.get("bucketBy")
         drawn = unit(kind, by, literal=not rollout.get("contextKind"))
         if drawn is None:
-            yield {"broken": f"{path}: {by!r:.100} is no reference to an attribute"}
+            broken = {"broken": f"{path}: {by!r:.100} is no reference to an attribute"}
+            yield {"when": broken, "nothing": True}
             return
         prefix = f"{self._key}.{self._flag.get('salt') or ''}." if seed is None else f"{seed}."
         scheme = bucket(prefix, drawn)
@@ -233,6 +236,13 @@ def _arms(rollout: Mapping[str, Any], path: str) -> Iterator[tuple[Any, list[lis
 
 def _written(arms: list[tuple[Any, list[list[float]]]]) -> list[dict[str, Any]]:
     return [{"variant": str(int(variation)), "ranges": ranges} for variation, ranges in arms]
+
+
+def _told(variation: object) -> str:
+    """What a variation is called: 1.0 is 1."""
+    if isinstance(variation, float) and variation.is_integer():
+        return str(int(variation))
+    return str(variation)
 
 
 def _circles(flags: Mapping[str, Any]) -> dict[str, frozenset[str]]:
