@@ -1,11 +1,14 @@
 """The getters: what a client, an asynchronous client and a bound view have in common.
 
-Deciding is one dictionary look-up and one call. ``_settled`` holds the decisions that no context can change
-and ``_functions`` the compiled flags; both fill as flags are first asked for, and hold only flags that no
-override names. Whatever is not plain sailing (a flag asked for the first time, unknown, overridden; rules
-that are not there yet; a hostile context) raises out of that look-up and is dealt with in ``_carefully``.
+Deciding is one dictionary look-up and at most one call. ``_answers`` holds, of each flag, the decision if no
+context can change it, else the compiled flag; it fills as flags are first asked for, and holds only flags
+that no override names. Whatever is not plain sailing (a flag asked for the first time, unknown, overridden;
+rules that are not there yet; a hostile context) raises out of that look-up and is dealt with in
+``_carefully``.
 
 The four getters repeat those lines: a call between them and the look-up would cost a fifth of the whole.
+``exposure`` may be given by position, though nobody should: no call of a function with a keyword-only default
+is among those that the interpreter makes fast, and that is a sixth of what a static flag costs.
 """
 
 from __future__ import annotations
@@ -34,12 +37,11 @@ __all__ = ["BoundFlags", "Flags"]
 class _Table:
     """A snapshot and what has been asked of it: a new one for every version of the rules."""
 
-    __slots__ = ("functions", "settled", "snapshot")
+    __slots__ = ("answers", "snapshot")
 
     def __init__(self, snapshot: Snapshot | None) -> None:
         self.snapshot = snapshot
-        self.settled: dict[str, Decision] = {}
-        self.functions: dict[str, Callable[[Context], Decision]] = {}
+        self.answers: dict[str, Any] = {}  # a Decision, or a function that makes one for a context
 
 
 class Flags:
@@ -55,8 +57,7 @@ class Flags:
     def _adopt(self, snapshot: Snapshot | None) -> None:
         """From now on decide by these rules."""
         self._table = table = _Table(snapshot)
-        self._functions = table.functions
-        self._settled = table.settled
+        self._answers = table.answers
 
     def _attend(self) -> None:
         """See to what has been left lying, now that somebody passes by off the fast path."""
@@ -64,11 +65,12 @@ class Flags:
     # -- the getters ---------------------------------------------------------------------------------
 
     def enabled(
-        self, flag: str, context: Context = ANONYMOUS, default: bool = False, *, exposure: bool = True
+        self, flag: str, context: Context = ANONYMOUS, default: bool = False, exposure: bool = True
     ) -> bool:
         """Whether the context's variant is enabled; ``default`` where the flag can't be decided."""
         try:
-            decision = self._settled.get(flag) or self._functions[flag](context)
+            answer = self._answers[flag]
+            decision: Decision = answer if type(answer) is Decision else answer(context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
             decision = self._carefully(flag, context, default)
         if decision.experiment is not None and exposure and self._expose is not None:
@@ -87,7 +89,7 @@ class Flags:
         def value(self, flag: str, context: Context = ..., *, default: T, exposure: bool = True) -> T: ...
 
     def value(
-        self, flag: str, context: Context = ANONYMOUS, default: Any = None, *, exposure: bool = True
+        self, flag: str, context: Context = ANONYMOUS, default: Any = None, exposure: bool = True
     ) -> Any:
         """The value of the variant that the context gets.
 
@@ -95,7 +97,8 @@ class Flags:
         default is returned. An int is good enough where the default is a float.
         """
         try:
-            decision = self._settled.get(flag) or self._functions[flag](context)
+            answer = self._answers[flag]
+            decision: Decision = answer if type(answer) is Decision else answer(context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
             decision = self._carefully(flag, context, default)
         if default is not None and decision.value.__class__ is not default.__class__:
@@ -104,10 +107,11 @@ class Flags:
             self._expose(decision, context)
         return decision.value
 
-    def variant(self, flag: str, context: Context = ANONYMOUS, *, exposure: bool = True) -> str | None:
+    def variant(self, flag: str, context: Context = ANONYMOUS, exposure: bool = True) -> str | None:
         """The name of the variant that the context gets; None where the flag can't be decided."""
         try:
-            decision = self._settled.get(flag) or self._functions[flag](context)
+            answer = self._answers[flag]
+            decision: Decision = answer if type(answer) is Decision else answer(context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
             decision = self._carefully(flag, context, None)
         if decision.experiment is not None and exposure and self._expose is not None:
@@ -115,11 +119,12 @@ class Flags:
         return decision.variant
 
     def decide(
-        self, flag: str, context: Context = ANONYMOUS, default: Any = None, *, exposure: bool = True
+        self, flag: str, context: Context = ANONYMOUS, default: Any = None, exposure: bool = True
     ) -> Decision:
         """The whole decision: value, variant, reason, rule, experiment. ``default`` is as in ``value``."""
         try:
-            decision = self._settled.get(flag) or self._functions[flag](context)
+            answer = self._answers[flag]
+            decision: Decision = answer if type(answer) is Decision else answer(context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
             decision = self._carefully(flag, context, default)
         if default is not None and decision.value.__class__ is not default.__class__:
@@ -244,18 +249,17 @@ class Flags:
         try:
             if self._overrides.named(flag):
                 return
-            if settled is not None:
-                table.settled[flag] = settled
-            elif function is not None:
-                table.functions[flag] = function
+            answer = settled or function
+            if answer is not None:
+                table.answers[flag] = answer
         finally:
             guard.release()
 
     def _withdraw(self, flags: Iterable[str]) -> None:
         table = self._table  # which may be about to be put in the place of what the getters look at
         for flag in flags:
-            for decided in (table.settled, table.functions, self._settled, self._functions):
-                decided.pop(flag, None)
+            for answers in (table.answers, self._answers):
+                answers.pop(flag, None)
 
     def _forced(self, snapshot: Snapshot | None, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""
@@ -341,7 +345,7 @@ class BoundFlags:
         self._flags = flags
         self.context: Context = context
 
-    def enabled(self, flag: str, default: bool = False, *, exposure: bool = True) -> bool:
+    def enabled(self, flag: str, default: bool = False, exposure: bool = True) -> bool:
         """As ``Client.enabled``."""
         return self._flags.enabled(flag, self.context, default, exposure=exposure)
 
@@ -352,15 +356,15 @@ class BoundFlags:
         @overload
         def value(self, flag: str, default: T, *, exposure: bool = True) -> T: ...
 
-    def value(self, flag: str, default: Any = None, *, exposure: bool = True) -> Any:
+    def value(self, flag: str, default: Any = None, exposure: bool = True) -> Any:
         """As ``Client.value``."""
         return self._flags.value(flag, self.context, default, exposure=exposure)
 
-    def variant(self, flag: str, *, exposure: bool = True) -> str | None:
+    def variant(self, flag: str, exposure: bool = True) -> str | None:
         """As ``Client.variant``."""
         return self._flags.variant(flag, self.context, exposure=exposure)
 
-    def decide(self, flag: str, default: Any = None, *, exposure: bool = True) -> Decision:
+    def decide(self, flag: str, default: Any = None, exposure: bool = True) -> Decision:
         """As ``Client.decide``."""
         return self._flags.decide(flag, self.context, default, exposure=exposure)
 

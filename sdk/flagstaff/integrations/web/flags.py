@@ -54,22 +54,22 @@ class WatchedFlags(LazyFlags):
         self._watchers: list[Watcher] = visit.site.watchers
         self._record: dict[str, Recorded] | None = visit.record
 
-    def enabled(self, flag: str, default: bool = False, *, exposure: bool = True) -> bool:
+    def enabled(self, flag: str, default: bool = False, exposure: bool = True) -> bool:
         """As ``Client.enabled``."""
         self._tell(flag, None)
         return super().enabled(flag, default, exposure=exposure)
 
-    def value(self, flag: str, default: Any = None, *, exposure: bool = True) -> Any:
+    def value(self, flag: str, default: Any = None, exposure: bool = True) -> Any:
         """As ``Client.value``."""
         self._tell(flag, default)
         return super().value(flag, default, exposure=exposure)
 
-    def variant(self, flag: str, *, exposure: bool = True) -> str | None:
+    def variant(self, flag: str, exposure: bool = True) -> str | None:
         """As ``Client.variant``."""
         self._tell(flag, None)
         return super().variant(flag, exposure=exposure)
 
-    def decide(self, flag: str, default: Any = None, *, exposure: bool = True) -> Decision:
+    def decide(self, flag: str, default: Any = None, exposure: bool = True) -> Decision:
         """As ``Client.decide``."""
         self._tell(flag, default)
         return super().decide(flag, default, exposure=exposure)
