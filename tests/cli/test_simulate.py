@@ -215,3 +215,31 @@ def test_what_can_not_be_simulated_is_one_message(
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert result.stdout == ""
+
+
+def test_variants_that_decisions_do_not_name_have_rows_of_their_own() -> None:
+    environment = {
+        "environment": {"key": "env", "name": "Production"},
+        "features": {
+            "checkout": {"key": "1", "name": "checkout", "enabled": True, "value": "Buy"},
+            "banner": {"key": "2", "name": "banner", "enabled": False, "value": None},
+        },
+        "segments": {
+            "7": {
+                "key": "7",
+                "name": "pros",
+                "rules": [
+                    {"type": "ALL", "conditions": [{"property": "p", "operator": "EQUAL", "value": "1"}]}
+                ],
+                "overrides": [{"key": "3", "name": "checkout", "enabled": False, "value": "Buy now"}],
+            }
+        },
+    }
+
+    def units(*arguments: str) -> dict[str, int]:
+        found = rows("-", *arguments, "--format", "flagsmith", "-n", "10", stdin=json.dumps(environment))
+        return {name: row["units"] for name, row in found.items()}
+
+    assert units("checkout") == {"Buy": 10, "Buy now off": 0}
+    assert units("checkout", "-a", "p=1") == {"Buy": 0, "Buy now off": 10}
+    assert units("banner") == {"off": 10}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flagstaff import Client, Decision
+from flagstaff import Client, ConfigError, Decision, RulesError
 from flagstaff.formats import load
 from flagstaff.formats.growthbook import context
 from tests.conformance import cases, folder
@@ -31,7 +32,6 @@ NOT_ASKED = {
 }
 LEFT_OUT = {
     "stickyBucket": "needs a store of assignments, which flagstaff doesn't have",
-    "decrypt": "encrypted features are refused, and the error says how to get plain ones",
     "urlRedirect": "redirects are for browsers",
 }
 
@@ -207,6 +207,17 @@ def test_equal_weights(case: Case) -> None:
 
     sizes = [ranges[0][1] - ranges[0][0] for ranges in found]
     assert all(abs(size - weight * 10_000) <= 1 for size, weight in zip(sizes, expected, strict=True))
+
+
+@all_of("decrypt")
+def test_encrypted_features(case: Case) -> None:
+    _, written, key, expected = case
+    refused = pytest.raises((ConfigError, RulesError)) if expected is None else nullcontext()
+    document, options = {"encryptedFeatures": written}, {"decryption_key": key}
+    with refused:
+        client = Client.from_document(document, format="growthbook", format_options=options)
+    for name, feature in json.loads(expected or "{}").items():
+        assert same(client.value(name), feature["defaultValue"])
 
 
 def read_left_out(_root: Path) -> Iterator[tuple[str, tuple[str, Case]]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flagstaff.core.decision import Decision
     from flagstaff.flags import BoundFlags
+    from flagstaff.formats import Format
 
 __all__ = ["evaluate", "explain"]
 
@@ -83,7 +84,14 @@ def explain(ctx: click.Context, /, flag: str, default: Any, as_json: bool, **ask
 
 @contextmanager
 def _flags(
-    flag: str, *, rules: str, suffix: str | None, dialect: str, key: str | None, given: Any, attributes: Any
+    flag: str,
+    *,
+    rules: str,
+    suffix: str | None,
+    dialect: Format,
+    key: str | None,
+    given: Any,
+    attributes: Any,
 ) -> Iterator[BoundFlags]:
     context, loaded = context_from({**given, **attributes}, key), read_rules(rules, suffix, dialect)
     _suggest(flag, [*loaded.rules.flags, *loaded.rules.malformed])

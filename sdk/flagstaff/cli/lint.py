@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flagstaff.cli.output import counted, json_option, print_json, print_line, shown
 from flagstaff.cli.reading import read_file, written_options
 from flagstaff.errors import FlagstaffError, Problem, RulesError
+
+if TYPE_CHECKING:
+    from flagstaff.formats import Format
 
 __all__ = ["lint", "schema"]
 
@@ -64,7 +67,7 @@ def lint(
     ctx.exit(_exit_code(reports, strict))
 
 
-def _examine(file: str, today: date, suffix: str | None, dialect: str) -> _Report:
+def _examine(file: str, today: date, suffix: str | None, dialect: Format) -> _Report:
     from flagstaff.cli.advice import advise
 
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,21 @@ _POLL_SECONDS = 30.0
 
 
 def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--format``."""
+    """Adds ``--format`` and ``--format-option``; the command gets both as ``dialect``."""
+
+    @wraps(function)
+    def with_format(*args: Any, dialect: str, options: tuple[str, ...], **given: Any) -> Any:
+        return function(*args, dialect=check_format(dialect, dict(map(_option, options))), **given)
+
+    one = click.option(
+        "--format-option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        envvar="FLAGSTAFF_FORMAT_OPTIONS",
+        show_envvar=True,
+        help="What a dialect leaves open, such as fractional=1 for flagd; more than once if you like.",
+    )
     return click.option(
         "--format",
         "--from",
@@ -36,7 +52,17 @@ def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
         default="auto",
         show_default=True,
         help="The dialect that the rules are written in; auto goes by their shape.",
-    )(function)
+    )(one(with_format))
+
+
+def _option(written: str) -> tuple[str, Any]:
+    name, sign, value = written.partition("=")
+    if not sign:
+        raise click.BadParameter("must be NAME=VALUE", param_hint="--format-option")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
 
 
 def written_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,14 +75,15 @@ def written_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return format_option(suffix(function))
 
 
-def read_rules(where: str, suffix: str | None = None, dialect: str = "auto") -> Loaded:
+def read_rules(where: str, suffix: str | None = None, dialect: Format | None = None) -> Loaded:
     """The rules at a path, at ``-`` or at a server's address. RulesError, ConfigError, Impossible."""
+    known = dialect or check_format("auto")
     if where.lower().startswith(("http://", "https://")):
-        return _fetch(where, check_format(dialect))
-    return read_file(where, suffix, dialect)
+        return _fetch(where, known)
+    return read_file(where, suffix, known)
 
 
-def read_file(path: str, suffix: str | None, dialect: str) -> Loaded:
+def read_file(path: str, suffix: str | None, dialect: Format) -> Loaded:
     """The rules in a file or in standard input. RulesError, ConfigError."""
     from flagstaff.sources.file import load_file
 

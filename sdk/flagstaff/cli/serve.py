@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import click
 
 from flagstaff.cli.output import json_option, print_json, print_line, shown, warn
 from flagstaff.cli.reading import format_option
+
+if TYPE_CHECKING:
+    from flagstaff.formats import Format
 
 __all__ = ["serve"]
 
@@ -40,7 +44,7 @@ __all__ = ["serve"]
 @format_option
 @json_option
 def serve(
-    *, file: str, host: str, port: int, events: str, key: str | None, dialect: str, as_json: bool
+    *, file: str, host: str, port: int, events: str, key: str | None, dialect: Format, as_json: bool
 ) -> None:
     """Serve a rules file and collect what clients send.
 

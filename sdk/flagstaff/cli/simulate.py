@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flagstaff.cli.tally import Row, Tally
     from flagstaff.cli.units import Units
     from flagstaff.core.evaluate import Snapshot
+    from flagstaff.formats import Format
 
 __all__ = ["simulate"]
 
@@ -52,7 +53,7 @@ def simulate(
     rules: str,
     flags: tuple[str, ...],
     suffix: str | None,
-    dialect: str,
+    dialect: Format,
     as_json: bool,
     attributes: Mapping[str, Any],
     given: Mapping[str, Any],

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flagstaff.cli.units import Units
+    from flagstaff.core.decision import Decision
     from flagstaff.core.evaluate import Snapshot
 
 __all__ = ["Row", "Tally"]
@@ -69,13 +70,23 @@ class Tally:
 
     def add(self, context: Context) -> None:
         """Decide for one more context."""
-        self._served[self._snapshot.decide(self.key, context).variant] += 1
+        self._served[self._variant(self._snapshot.decide(self.key, context))] += 1
         kind = tuple([answer(context) for answer in self._asked])
         self._kinds[kind] += 1
         if kind not in self._shares:
             self._shares[kind] = expected_shares(
                 self._snapshot.rules, self.key, context, self._units.path, self._now
             )
+
+    def _variant(self, decision: Decision) -> str | None:
+        """The key of the variant that was served: decisions may tell it by another name, or by none."""
+        flag = self._snapshot.rules.flags.get(self.key)
+        served = (decision.variant, decision.enabled, decision.value)
+        for key, variant in flag.variants.items() if flag else ():
+            told = (variant.name or key) if variant.named else None
+            if (told, variant.enabled, variant.value) == served:
+                return key
+        return decision.variant
 
     def rows(self) -> list[Row]:
         """A row for each of the flag's variants, and for none if it came to that."""

@@ -92,7 +92,8 @@ def check_format(name: object, options: Mapping[str, Any] | None = None) -> Form
         return Format(name, {})
     check = getattr(_room(name), "check_options", None) if name in VENDORS else None
     if check is None:
-        raise ConfigError("format_options", f"are not for the format {name}")
+        problem = "need the format by its name" if name == "auto" else f"are not for the format {name}"
+        raise ConfigError("format_options", problem)
     check(options)
     return Format(name, dict(options))
 

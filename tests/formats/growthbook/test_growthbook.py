@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 
 from flagstaff import Client, ConfigError, Context, Decision, RulesError
 from flagstaff.formats import load
@@ -293,13 +299,66 @@ def test_groups_within_groups_are_no_way_to_cost_much() -> None:
         ({"features": {}, "savedGroups": [1]}, "savedGroups: of a document of GrowthBook"),
         (
             {"features": {}, "encryptedFeatures": "x.y"},
-            "encryptedFeatures: is encrypted.*switch encryption off",
+            "encryptedFeatures: of a document of GrowthBook is encrypted.*decryption_key",
         ),
     ],
 )
 def test_a_foreign_document_is_refused(document: dict[str, Any], said: str) -> None:
     with pytest.raises(RulesError, match=said):
         load(document, format="growthbook")
+
+
+KEY = b64encode(bytes(range(16))).decode()
+
+
+def encrypted(plain: Any, key: str = KEY) -> str:
+    """What GrowthBook's server makes of a part of its document."""
+    start, padding = bytes(range(100, 116)), PKCS7(128).padder()
+    padded = padding.update(json.dumps(plain).encode()) + padding.finalize()
+    encryptor = Cipher(AES(b64decode(key)), CBC(start)).encryptor()
+    hidden = encryptor.update(padded) + encryptor.finalize()
+    return f"{b64encode(start).decode()}.{b64encode(hidden).decode()}"
+
+
+def test_encrypted_features_are_read_with_their_key() -> None:
+    plain = document_of({"condition": {"id": {"$inGroup": "staff"}}, "force": "hello"})
+    document = {
+        "features": {},
+        "encryptedFeatures": encrypted(plain["features"]),
+        "encryptedSavedGroups": encrypted({"staff": ["user-1"]}),
+        "encryptedExperiments": encrypted([]),
+    }
+    with Client.from_document(
+        document, format="growthbook", format_options={"decryption_key": KEY}
+    ) as client:
+        assert client.value("checkout", context({"attributes": USER})) == "hello"
+        assert client.value("checkout", context({"attributes": {"id": "user-2"}})) == "default"
+        assert client.status().problems == ()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [encrypted({}, b64encode(b"another key of 1").decode()), encrypted({})[:-8], "x.y", "x", "", 7, [1], "."],
+)
+def test_what_can_t_be_decrypted_is_refused_and_says_so(written: Any) -> None:
+    document = {"encryptedFeatures": written} if written else {"encryptedSavedGroups": "."}
+    options = {"decryption_key": KEY}
+    with pytest.raises(
+        RulesError, match=r"encrypted\w+: of a document of GrowthBook can't be decrypted"
+    ) as raised:
+        Client.from_document(document, format="growthbook", format_options=options)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["", "short", "not base64 at all!!", 16, None])
+def test_a_key_that_is_none_is_refused_at_once(key: Any) -> None:
+    with pytest.raises(ConfigError, match="decryption_key must be 16 bytes in base64"):
+        Client("http://127.0.0.1:1", key="sdk-1", format="growthbook", format_options={"decryption_key": key})
+
+
+def test_an_option_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"not 'decription_key'.*decryption_key"):
+        Client.from_document({}, format="growthbook", format_options={"decription_key": KEY})
 
 
 def test_a_broken_feature_harms_itself_alone() -> None:

@@ -20,6 +20,8 @@ from .segments import NEVER, Segments
 
 __all__ = ["translate"]
 
+_SHORT = 40
+
 
 class _Override(NamedTuple):
     """A feature as a segment has it."""
@@ -186,7 +188,7 @@ class _Flag:
     def _variant(self, told: str | None, value: Any, enabled: bool) -> str:
         """The key of a variant that is told by this name, or by none."""
         worth: dict[str, Any] = {"value": value, "enabled": enabled}
-        base = "value" if told is None else told
+        base = _called(value, enabled) if told is None else told
         key, number = base, 1
         while True:
             made = (
@@ -201,6 +203,15 @@ class _Flag:
                 return key
             number += 1
             key = f"{base[:240]} ({number})"
+
+
+def _called(value: Any, enabled: bool) -> str:
+    """What a variant is called that decisions don't tell: people see it in overrides and in rules."""
+    if value is None or value == "":
+        return "on" if enabled else "off"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    short = text if is_name(text) and len(text) <= _SHORT and not {",", "="} & {*text} else "value"
+    return short if enabled else f"{short} off"
 
 
 def _when(held: list[Mapping[str, Any]]) -> dict[str, Any]:

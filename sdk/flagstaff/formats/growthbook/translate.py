@@ -9,35 +9,28 @@ from flagstaff.errors import Problem, RulesError
 from flagstaff.formats.foreign import Unexpected, broken, is_name, items, path_of, table, unknown_fields
 from flagstaff.formats.translated import Translated
 
+from .encrypted import decrypted
 from .rules import Feature
 from .targeting import Targeting
 
 __all__ = ["translate"]
 
-_ENCRYPTED = ("encryptedFeatures", "encryptedExperiments", "encryptedSavedGroups")
 _DOCUMENT = frozenset(
     ["status", "dateUpdated", "features", "experiments", "savedGroups", "contextualBandits", "sseEvent"]
 )
 _FEATURE = frozenset(["defaultValue", "rules", "metadata"])
 
 
-def translate(document: Mapping[str, Any], _options: Mapping[str, Any]) -> Translated:
+def translate(document: Mapping[str, Any], options: Mapping[str, Any]) -> Translated:
     """The native document of features. RulesError where there are none to read."""
-    _refuse(document)
+    plain = decrypted(document, options)
     try:
-        features = table(document.get("features"), "features")
-        groups = table(document.get("savedGroups") or {}, "savedGroups")
-        bandits = table(document.get("contextualBandits") or {}, "contextualBandits")
+        features = table(plain.get("features"), "features")
+        groups = table(plain.get("savedGroups") or {}, "savedGroups")
+        bandits = table(plain.get("contextualBandits") or {}, "contextualBandits")
     except Unexpected as error:
         raise RulesError([Problem(error.path, f"of a document of GrowthBook {error.expected}")]) from None
-    return _Translation(document, features, Targeting(groups), bandits).translated()
-
-
-def _refuse(document: Mapping[str, Any]) -> None:
-    for name in _ENCRYPTED:
-        if document.get(name):
-            way_out = "switch encryption off for this SDK connection, or let a GrowthBook Proxy decrypt it"
-            raise RulesError([Problem(name, f"is encrypted, which is not read here: {way_out}")])
+    return _Translation(plain, features, Targeting(groups), bandits).translated()
 
 
 class _Translation:
