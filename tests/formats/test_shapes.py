@@ -51,7 +51,9 @@ def test_what_looks_like_none_is_read_as_a_native_document_which_says_what_is_mi
     assert not load({"version": 1}, format="auto").rules.flags
 
 
-@pytest.mark.parametrize("name", ["native", "auto"])
-def test_options_of_no_format_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="format_options: are not for"):
+@pytest.mark.parametrize(
+    ("name", "said"), [("native", "are not for"), ("auto", "need the format by its name")]
+)
+def test_options_of_no_format_are_refused(name: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"format_options: {said}"):
         check_format(name, {"fractional": 1})

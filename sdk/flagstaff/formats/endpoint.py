@@ -17,9 +17,13 @@ class Endpoint:
     Address and headers may hold the key, so both are kept where no look at the parts of a client finds them.
     """
 
-    __slots__ = ("_headers", "_url")
+    __slots__ = ("_headers", "_url", "join")
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], join: Callable[[list[bytes]], bytes] | None = None
+    ) -> None:
+        self.join: Callable[[list[bytes]], bytes] | None = join
+        """What makes one document of its pages, for servers that send it in several. RulesError."""
         self._url = Secret(url)
         self._headers = {name: Secret(value) for name, value in headers.items()}
 

@@ -61,18 +61,12 @@ class Http(_Gated):
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raises TransportError when there is none."""
+        from flagstaff.net.discretion import discreetly
+
         exchange = Exchange(request, _monotonic)
         try:
-            client = self._client(exchange)
-            while True:
-                with client.stream(**exchange.arguments()) as answer:
-                    body = exchange.opened(answer)
-                    if body is None:
-                        continue
-                    for chunk in () if answer.is_stream_consumed else answer.iter_raw():
-                        exchange.check()
-                        body.feed(chunk)
-                    return exchange.closed(answer, body)
+            with discreetly():
+                return self._exchange(exchange)
         except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
             raise exchange.failed(error) from None
 
@@ -81,26 +75,46 @@ class Http(_Gated):
 
         ``silence`` is the longest time in seconds that it will be waited for more of it.
         """
-        from flagstaff.net.stream import Stream, open_stream
+        from flagstaff.net.discretion import discreetly
+        from flagstaff.net.stream import Stream
 
         patience = Patience(silence, _monotonic)
         patience.renew(request.timeout)
         exchange = Exchange(request, _monotonic, patience)
         try:
-            client = self._client(exchange)
-            while True:
-                context = client.stream(**exchange.arguments())
-                answer = context.__enter__()
-                try:
-                    opened = open_stream(exchange, answer)
-                except BaseException:
-                    context.__exit__(None, None, None)
-                    raise
-                if opened:
-                    return Stream(context, answer, exchange, patience)
-                context.__exit__(None, None, None)
+            with discreetly():
+                context, answer = self._opened(exchange)
         except Exception as error:  # noqa: BLE001 - as above
             raise exchange.failed(error) from None
+        return Stream(context, answer, exchange, patience)
+
+    def _exchange(self, exchange: Exchange) -> Response:
+        client = self._client(exchange)
+        while True:
+            with client.stream(**exchange.arguments()) as answer:
+                body = exchange.opened(answer)
+                if body is None:
+                    continue
+                for chunk in () if answer.is_stream_consumed else answer.iter_raw():
+                    exchange.check()
+                    body.feed(chunk)
+                return exchange.closed(answer, body)
+
+    def _opened(self, exchange: Exchange) -> tuple[Any, Any]:
+        from flagstaff.net.stream import open_stream
+
+        client = self._client(exchange)
+        while True:
+            context = client.stream(**exchange.arguments())
+            answer = context.__enter__()
+            try:
+                opened = open_stream(exchange, answer)
+            except BaseException:
+                context.__exit__(None, None, None)
+                raise
+            if opened:
+                return context, answer
+            context.__exit__(None, None, None)
 
     def close(self) -> None:
         """Close the client of our own; later requests are refused."""
@@ -147,10 +161,13 @@ class AsyncHttp(_Gated):
         """Return the answer, whatever its status; raises TransportError when there is none."""
         import asyncio
 
+        from flagstaff.net.discretion import discreetly
+
         exchange = Exchange(request, _monotonic)
         try:
             async with asyncio.timeout(max(0.0, exchange.left())):
-                return await self._exchange(exchange)
+                with discreetly():
+                    return await self._exchange(exchange)
         except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
             raise exchange.failed(error) from None
 
@@ -158,10 +175,13 @@ class AsyncHttp(_Gated):
         """As ``Http.open``."""
         import asyncio
 
+        from flagstaff.net.discretion import discreetly
+
         exchange = Exchange(request, _monotonic, Patience(silence, _monotonic))
         try:
             async with asyncio.timeout(request.timeout):
-                return await self._open(exchange)
+                with discreetly():
+                    return await self._open(exchange)
         except Exception as error:  # noqa: BLE001 - as above
             raise exchange.failed(error) from None
 
@@ -225,6 +245,7 @@ def _load() -> None:
 
     import httpx  # noqa: F401
 
+    import flagstaff.net.discretion
     import flagstaff.net.sockets
     import flagstaff.net.sse
     import flagstaff.net.stream  # noqa: F401

@@ -31,6 +31,9 @@ _TIMEOUT = 10.0  # seconds for a whole answer
 _FIRST_RETRY = 1.0  # seconds
 _LONGEST_RETRY = 60.0  # seconds
 
+_MOST_PAGES = 1000
+_TAGS = ("etag", "last-modified")
+
 _MEANINGS = {
     401: "the key is refused",
     403: "the key may not read these rules",
@@ -91,6 +94,7 @@ class HttpSource:
         self.skew: float | None = None  # seconds that the server's clock is ahead of ours
         self._asked = -_SHORTEST
         self.etag: str | None = None
+        self._modified: str | None = None
         self._current: Loaded | None = None
         self._kept: Loaded | None = None
         self._received: Received | None = None
@@ -109,7 +113,7 @@ class HttpSource:
 
     def ask_again(self) -> None:
         """Have the whole document sent with the next poll, changed or not."""
-        self.etag = None
+        self.etag = self._modified = None
 
     def take_received(self) -> Received | None:
         """What the rules that were published last were made of; once."""
@@ -148,22 +152,59 @@ class HttpSource:
         headers = {"Accept": "application/json", **self.credentials()}
         if self.etag is not None:
             headers["If-None-Match"] = self.etag
+        elif self._modified is not None:
+            headers["If-Modified-Since"] = self._modified
         return Request("GET", self._endpoint.url, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
 
     # -- input and output -----------------------------------------------------------------------------
 
     def perform(self, job: Request) -> Fetched:
-        response: Any = self._http.send(job)
-        return self._read(response)
+        http: Any = self._http
+        pages: list[Response] = [http.send(job)]
+        while (more := self._more(job, pages)) is not None:
+            pages.append(http.send(more))
+        return self._read_all(pages)
 
     async def aperform(self, job: Request) -> Fetched:
         import asyncio
 
-        response: Any = self._http.send(job)
-        return await asyncio.to_thread(self._read, await response)
+        http: Any = self._http
+        pages: list[Response] = [await http.send(job)]
+        while (more := self._more(job, pages)) is not None:
+            pages.append(await http.send(more))
+        return await asyncio.to_thread(self._read_all, pages)
+
+    def _more(self, job: Request, pages: list[Response]) -> Request | None:
+        """The request for the next page, of a document that comes in several."""
+        if self._endpoint.join is None or pages[-1].status != 200:
+            return None
+        from urllib.parse import urljoin
+
+        from flagstaff.net.links import next_page
+
+        link = next_page(pages[-1].headers)
+        if link is None:
+            return None
+        url = urljoin(job.url, link)
+        if origin(url) != self._origin:
+            raise TransportError("redirect", f"{self._host} has the next page elsewhere, which is not asked")
+        if len(pages) == _MOST_PAGES:
+            raise TransportError("too-large", f"{self._host} has more than {_MOST_PAGES} pages")
+        headers = {"Accept": "application/json", **self.credentials()}
+        return Request("GET", url, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
+
+    def _joined(self, pages: list[Response]) -> Response:
+        """The answer that pages come to: without a tag, as that of the first says nothing of the others."""
+        if self._endpoint.join is None or len(pages) == 1 or pages[-1].status != 200:
+            return pages[-1]
+        headers = {name: value for name, value in pages[0].headers.items() if name not in _TAGS}
+        return Response(200, headers, self._endpoint.join([page.body for page in pages]))
+
+    def _read_all(self, pages: list[Response]) -> Fetched:
+        """Reading is work, so it is done here, where no event loop waits for it."""
+        return self._read(self._joined(pages))
 
     def _read(self, response: Response) -> Fetched:
-        """Reading is work, so it is done here, where no event loop waits for it."""
         if response.status != 200:
             return Fetched(response, None)
         where = self._host
@@ -201,7 +242,8 @@ class HttpSource:
         if refusal is not None:
             self._failed(refusal, now)
             return
-        self.etag = _usable_etag(response)
+        self.etag = _usable(response, "etag")
+        self._modified = _usable(response, "last-modified")
         self._current, self._kept = loaded, None
         self._received = Received(response.body, self.etag)
         self._succeeded(now)
@@ -236,9 +278,10 @@ class HttpSource:
         self._due = now + self._backoff.failed(now, wait, lasting=lasting)
 
 
-def _usable_etag(response: Response) -> str | None:
-    etag = response.headers.get("etag")
-    return etag if etag is not None and etag.isascii() and etag.isprintable() and len(etag) <= 1024 else None
+def _usable(response: Response, name: str) -> str | None:
+    """A header that can be sent back as it is."""
+    tag = response.headers.get(name)
+    return tag if tag is not None and tag.isascii() and tag.isprintable() and len(tag) <= 1024 else None
 
 
 def _sentence(error: Exception) -> str:
