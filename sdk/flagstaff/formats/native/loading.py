@@ -21,9 +21,10 @@ from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
 
 from .canonical import canonical
-from .checks import Session, examine
+from .checks import Findings, Session, examine
 from .graph import taken_along
 from .index import Index
+from .moulds import ANY_NAME, Cast, Mould, Moulds, Same, stands_alone
 from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
 from .reading import decoded, plain, read
 from .shape import MAX_PIECES, excess, faults_of, keys_of, problem_of
@@ -147,6 +148,9 @@ class _Reader:
         self._store = Store({}, {section: {} for section in SECTIONS})
         self._index = Index(before.index if before else None)
         self._session = Session()
+        self._moulds = {section: Moulds(section) for section in SECTIONS}
+        self._casts: dict[Part, Cast] = {}  # those that still have to be examined, and what they may name
+        self._same: dict[tuple[Mould, Mould | None], Same] = {}
         self._fresh: dict[Part, bool] = {}  # whether it still has to be examined
         self._problems: list[Problem] = []  # of shape, in a strict reader
 
@@ -155,7 +159,7 @@ class _Reader:
     def read_text(self, text: str) -> Loaded:
         """Irregular, RulesError."""
         head: dict[str, Any] = {}
-        for raw in scan(text, self._old.texts, head, self._store.texts):
+        for raw in scan(text, self._old.texts, head, self._store.texts, self._moulds):
             self._take(raw)
         return self._finish(head)
 
@@ -178,6 +182,9 @@ class _Reader:
     def _take(self, raw: Raw) -> None:
         section, name, value, text = raw
         self._rest()
+        if isinstance(value, Cast) and text is not None:
+            self._keep_cast(Part(section, name), value, text)
+            return
         big = text is None or len(text) > 2 * MAX_PIECES
         faults = (big and excess(section, name, value)) or faults_of({"version": 1, section: {name: value}})
         if faults:
@@ -192,13 +199,44 @@ class _Reader:
             self._store.texts[section][name] = known
             return
         self._store.texts[section][name] = text
-        part, alone = Part(section, name), section == "flags" and _stands_alone(text)
+        part, alone = Part(section, name), section == "flags" and stands_alone(text)
         if self._before is not None:
             self._index.forget(part)
+        cast = self._moulds[section].learn(name, value, text)
+        if cast is not None and not alone:
+            self._casts[part] = cast
         if alone:
             self._index.enter(part, examine(part, value, self._store, self._session))
         if self._before is not None or not alone:
             self._fresh[part] = not alone
+
+    def _keep_cast(self, part: Part, cast: Cast, text: str) -> None:
+        """Take in a part that has the right shape, since it fits a mould."""
+        self._store.texts[part.section][part.name] = text
+        if self._before is not None:
+            self._index.forget(part)
+        if cast.mould.alone:
+            self._index.enter(part, self._examine_cast(part, cast))
+        else:
+            self._casts[part] = cast
+        if self._before is not None or not cast.mould.alone:
+            self._fresh[part] = not cast.mould.alone
+
+    def _examine_cast(self, part: Part, cast: Cast) -> Findings:
+        """What is found in a cast: what is found in all that are alike, unless something is wrong."""
+        named = None if cast.experiment is None else self._casts.get(Part("experiments", cast.experiment))
+        told_apart = cast.experiment is not None and named is None
+        if told_apart or (part.section == "experiments" and self._store.holdouts(part.name)):
+            return examine(part, self._store.value(part), self._store, self._session)
+        alike = cast.mould, named.mould if named else None
+        same = self._same.get(alike)
+        if same is None:
+            value = self._store.value(part)
+            findings = examine(part._replace(name=ANY_NAME), value, self._store, self._session)
+            if findings.problems or findings.slots:
+                return examine(part, value, self._store, self._session)
+            same = self._same[alike] = Same(findings, cast.experiment)
+        return same.of(part.name, cast.experiment)
 
     def _take_faulty(self, raw: Raw, faults: list[ErrorDetails]) -> None:
         if self._strict:
@@ -314,7 +352,11 @@ class _Reader:
                     waiting[part] = None
         for part in waiting:
             self._rest()
-            index.enter(part, examine(part, store.value(part), store, self._session))
+            cast = self._casts.get(part)
+            if cast is None:
+                index.enter(part, examine(part, store.value(part), store, self._session))
+            else:
+                index.enter(part, self._examine_cast(part, cast))
         return changed
 
     def _carry_warnings(self, changed: set[Part]) -> None:
@@ -358,11 +400,6 @@ class _Reader:
             reached |= more
         names = {part.name for part in reached if _is_flag(part)}
         return frozenset(names.union(key for key, _ in malformed.items() ^ before.rules.malformed.items()))
-
-
-def _stands_alone(text: str) -> bool:
-    """Whether a look tells that a flag names no other part."""
-    return not ("\\" in text or '"segment"' in text or '"flag"' in text or '"experiment"' in text)
 
 
 def _is_flag(part: Part) -> bool:

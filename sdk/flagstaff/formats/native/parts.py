@@ -12,7 +12,10 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+
+if TYPE_CHECKING:
+    from .moulds import Cast, Moulds
 
 __all__ = [
     "SECTIONS",
@@ -44,7 +47,7 @@ class Part(NamedTuple):
 
 
 Raw: TypeAlias = tuple[str, str, Any, str | None]
-"""A part as it was found: its section, its name, its value, and its text where it has a usable one."""
+"""A part as it was found: its section, its name, its value or cast, its text where it has a usable one."""
 
 
 class Irregular(Exception):  # noqa: N818
@@ -94,18 +97,19 @@ Texts: TypeAlias = Mapping[str, dict[str, str]]
 """The texts of parts, by section and name."""
 
 
-def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts) -> Iterator[Raw]:
+def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts, moulds: Mapping[str, Moulds]) -> Iterator[Raw]:
     """The parts of a document that are new, one by one; all else that it says goes into ``head``.
 
     Those that stand as they stood in ``before`` are recognised, not read: they go right into ``texts``, where
-    it is for the caller to put the new ones. Irregular for whatever is not quite as it should be.
+    it is for the caller to put the new ones. Those that fit one of ``moulds`` come as casts in place of
+    values. Irregular for whatever is not quite as it should be.
     """
     try:
         at = _blank(text, _after(text, _blank(text, 0), "{"))
         while text[at] != "}":
             name, at = _name(text, at)
             if name in SECTIONS and text[at] == "{":
-                at = yield from _section(text, at + 1, name, before[name], texts[name])
+                at = yield from _section(text, at + 1, name, before[name], texts[name], moulds[name].cast)
                 value: Any = {}
             else:
                 value, at = _value(text, at)
@@ -120,7 +124,12 @@ def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts) -> Iterat
 
 
 def _section(
-    text: str, at: int, section: str, before: dict[str, str], texts: dict[str, str]
+    text: str,
+    at: int,
+    section: str,
+    before: dict[str, str],
+    texts: dict[str, str],
+    cast_of: Callable[[str, str, int], Cast | None],
 ) -> Generator[Raw, None, int]:
     expected, guess, count = list(before.items()), 0, 0
     starts, rejected = text.startswith, set[str]()
@@ -144,6 +153,9 @@ def _section(
         if known and starts(known, begin):
             at = begin + len(known)
             texts[name] = known
+        elif (cast := cast_of(name, text, at)) is not None:
+            at = cast.end
+            yield section, name, cast, text[begin:at]
         else:
             value, at = _value(text, at)
             yield section, name, value, text[begin:at] if text[at - 1] in "}]" else None
