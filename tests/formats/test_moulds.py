@@ -20,7 +20,7 @@ from tests.strategies import Author, randoms
 
 ODDITIES: list[Any] = [
     *("", "x", "é", "\ud800", 'a"b', "a\\b", "a\nb", "\x7f", "\0", "\x000", "a" * 300, "a" * 10_001, "x,y", "[]"),
-    *(0, -0.0, 1, 7, 33, 50.5, 100, 101, -1, 0.0001, 10**18, 2**3000, 1e300, float("inf"), True, False, None),
+    *(0, -0.0, 1, 7, 33, 50.5, 100, 101, -1, 0.0001, 10**18, 2**3000, 1e300, True, False, None),
     *([], [""], ["x", "y"], ["x", "é"], ["x", 5], ["x", "\ud800"], {}, {"x": 1}, {"op": "eq", "value": "x"}),
     *("1.2.3", "1.2", "01.2.3", "1.2.3-beta", "2026-01-31T09:00:00Z", "on", "off", "eq", "semver_ge"),
     *("experiment-0", "experiment-1", "segment-0", "flag-0", "nobody"),
@@ -58,7 +58,7 @@ def read_in_vain(data: bytes) -> Any:
     return json.dumps(json.loads(data), indent=1).encode()
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(randoms(), st.booleans())
 def test_it_comes_to_the_same_as_looking_at_each_part(random: Random, strict: bool) -> None:
     document = crowded(Author(random).document(4), random)

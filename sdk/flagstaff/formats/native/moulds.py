@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .checks import Findings
@@ -104,23 +104,24 @@ class Moulds:
 
 
 class Same:
-    """What is found in all parts of one mould, seen in one of them that was called ``ANY_NAME``."""
+    """What is found in all parts of one mould: that of one which was called ``ANY_NAME``, and had no faults."""
 
     def __init__(self, findings: Findings, experiment: str | None) -> None:
         self._findings = findings
-        self._draws = findings.draws
-        self._others = {**findings.uses}
-        self._count = self._others.pop(_named(experiment), 0)
+        self._uses = {**findings.uses}
+        self._count = self._uses.pop(_named(experiment), 0)
+        self._varies = bool(findings.draws or self._count)
 
     def of(self, name: str, experiment: str | None) -> Findings:
         """What is found in the part of a name."""
-        if not self._draws and not self._count:
+        if not self._varies:
             return self._findings
-        uses: Mapping[Part, int] = self._others
+        _, _, uses, own, draws, _ = self._findings
         if self._count:
-            uses = {**uses, _named(experiment): self._count}
-        draws = tuple((salt.replace(ANY_NAME, name), path.replace(ANY_NAME, name)) for salt, path in self._draws)
-        return self._findings._replace(uses=uses, draws=draws)
+            uses = {**self._uses, _named(experiment): self._count}
+        if draws:
+            draws = tuple([(salt.replace(ANY_NAME, name), at.replace(ANY_NAME, name)) for salt, at in draws])
+        return Findings((), None, uses, own, draws, ())
 
 
 def stands_alone(text: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
@@ -34,6 +33,9 @@ SECTIONS = ("segments", "layers", "holdouts", "experiments", "flags")
 
 _AHEAD = 64
 """How many parts may be gone in a row before the rest is looked up by name."""
+
+_STRETCH = 16
+"""How many parts are expected to stand as they stood; twice as many whenever they do."""
 
 
 class Part(NamedTuple):
@@ -131,11 +133,12 @@ def _section(
     texts: dict[str, str],
     cast_of: Callable[[str, str, int], Cast | None],
 ) -> Generator[Raw, None, int]:
-    expected, guess, count = list(before.items()), 0, 0
+    expected, guess, stretch, count = list(before.items()), 0, _STRETCH, 0
     starts, rejected = text.startswith, set[str]()
     at = _blank(text, at)
     while text[at] != "}":
-        for name, known in islice(expected, guess, None):
+        first = guess
+        for name, known in expected[first : first + stretch]:
             if not starts(known, at):
                 break
             texts[name] = known
@@ -144,12 +147,14 @@ def _section(
                 at = _next(text, at)
                 break
             at += 1
+        stretch = 2 * stretch if guess == first + stretch else _STRETCH
         if text[at] == "}":
             break
         begin = at
         name, at = _name(text, at)
-        guess = _skip(expected, guess, name)
         known = before.get(name, "")
+        if known:
+            guess = _skip(expected, guess, name)
         if known and starts(known, begin):
             at = begin + len(known)
             texts[name] = known
@@ -170,7 +175,7 @@ def _section(
 
 def _skip(expected: list[tuple[str, str]], guess: int, name: str) -> int:
     """Where to expect what follows a part that was not expected."""
-    for index, (other, _) in enumerate(islice(expected, guess, guess + _AHEAD), guess + 1):
+    for index, (other, _) in enumerate(expected[guess : guess + _AHEAD], guess + 1):
         if other == name:
             return index
     return guess
