@@ -15,11 +15,27 @@ from hypothesis import strategies as st
 from flagstaff.errors import RulesError
 from flagstaff.formats import load
 from flagstaff.formats.native import loading
+from flagstaff.formats.native.shape import faults_of
 from tests.formats.test_updates import outcome
 from tests.strategies import Author, randoms
 
 ODDITIES: list[Any] = [
-    *("", "x", "é", "\ud800", 'a"b', "a\\b", "a\nb", "\x7f", "\0", "\x000", "a" * 300, "a" * 10_001, "x,y", "[]"),
+    *(
+        "",
+        "x",
+        "é",
+        "\ud800",
+        'a"b',
+        "a\\b",
+        "a\nb",
+        "\x7f",
+        "\0",
+        "\x000",
+        "a" * 300,
+        "a" * 10_001,
+        "x,y",
+        "[]",
+    ),
     *(0, -0.0, 1, 7, 33, 50.5, 100, 101, -1, 0.0001, 10**18, 2**3000, 1e300, True, False, None),
     *([], [""], ["x", "y"], ["x", "é"], ["x", 5], ["x", "\ud800"], {}, {"x": 1}, {"op": "eq", "value": "x"}),
     *("1.2.3", "1.2", "01.2.3", "1.2.3-beta", "2026-01-31T09:00:00Z", "on", "off", "eq", "semver_ge"),
@@ -85,11 +101,16 @@ def flags(count: int, **changed: Any) -> dict[str, Any]:
 
 def test_many_parts_of_one_shape_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    check = loading.faults_of
-    monkeypatch.setattr(loading, "faults_of", lambda document: seen.append(document) or check(document))
+
+    def look(document: dict[str, Any]) -> Any:
+        seen.append(document)
+        return faults_of(document)
+
+    monkeypatch.setattr(loading, "faults_of", look)
     experiments = {f"experiment-{number}": {"split": {"a": 50, "b": 50}} for number in range(50)}
     measured = {
-        f"measured-{number}": FLAG | {"rules": [{"experiment": f"experiment-{number}"}]} for number in range(50)
+        f"measured-{number}": FLAG | {"rules": [{"experiment": f"experiment-{number}"}]}
+        for number in range(50)
     }
     document = {"version": 1, "experiments": experiments, "flags": flags(50) | measured}
     rules = load(compact(document)).rules
@@ -135,7 +156,7 @@ def test_a_name_that_none_may_have_is_told(name: str) -> None:
 def test_draws_that_fall_alike_are_told_of_parts_that_look_alike() -> None:
     salted = {"rules": [{"rollout": 5, "salt": "same"}]}
     document = {"version": 1, "flags": {"a": salted, "b": salted, "c": salted}}
-    with pytest.raises(RulesError, match="draws with the same salt as flags.b, flags.c"):
+    with pytest.raises(RulesError, match=r"draws with the same salt as flags\.b, flags\.c"):
         load(compact(document))
 
 

@@ -21,10 +21,10 @@ from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
 
 from .canonical import canonical
-from .checks import Findings, Session, examine
+from .checks import Session, examine
 from .graph import taken_along
 from .index import Index
-from .moulds import ANY_NAME, Cast, Mould, Moulds, Same, stands_alone
+from .moulds import Alike, Cast, Moulds, stands_alone
 from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
 from .reading import decoded, plain, read
 from .shape import MAX_PIECES, excess, faults_of, keys_of, problem_of
@@ -149,8 +149,7 @@ class _Reader:
         self._index = Index(before.index if before else None)
         self._session = Session()
         self._moulds = {section: Moulds(section) for section in SECTIONS}
-        self._casts: dict[Part, Cast] = {}  # those that still have to be examined, and what they may name
-        self._same: dict[tuple[Mould, Mould | None], Same] = {}
+        self._alike = Alike(self._store, self._session)
         self._fresh: dict[Part, bool] = {}  # whether it still has to be examined
         self._problems: list[Problem] = []  # of shape, in a strict reader
 
@@ -190,6 +189,9 @@ class _Reader:
         if faults:
             self._take_faulty(raw, faults)
         else:
+            cast = None if text is None else self._moulds[section].learn(name, value, text)
+            if cast is not None:
+                self._alike.casts[Part(section, name)] = cast
             self._keep(section, name, value, text or text_of(name, value))
 
     def _keep(self, section: str, name: str, value: Any, text: str) -> None:
@@ -202,9 +204,6 @@ class _Reader:
         part, alone = Part(section, name), section == "flags" and stands_alone(text)
         if self._before is not None:
             self._index.forget(part)
-        cast = self._moulds[section].learn(name, value, text)
-        if cast is not None and not alone:
-            self._casts[part] = cast
         if alone:
             self._index.enter(part, examine(part, value, self._store, self._session))
         if self._before is not None or not alone:
@@ -216,27 +215,11 @@ class _Reader:
         if self._before is not None:
             self._index.forget(part)
         if cast.mould.alone:
-            self._index.enter(part, self._examine_cast(part, cast))
+            self._index.enter(part, self._alike.examine(part, cast))
         else:
-            self._casts[part] = cast
+            self._alike.casts[part] = cast
         if self._before is not None or not cast.mould.alone:
             self._fresh[part] = not cast.mould.alone
-
-    def _examine_cast(self, part: Part, cast: Cast) -> Findings:
-        """What is found in a cast: what is found in all that are alike, unless something is wrong."""
-        named = None if cast.experiment is None else self._casts.get(Part("experiments", cast.experiment))
-        told_apart = cast.experiment is not None and named is None
-        if told_apart or (part.section == "experiments" and self._store.holdouts(part.name)):
-            return examine(part, self._store.value(part), self._store, self._session)
-        alike = cast.mould, named.mould if named else None
-        same = self._same.get(alike)
-        if same is None:
-            value = self._store.value(part)
-            findings = examine(part._replace(name=ANY_NAME), value, self._store, self._session)
-            if findings.problems or findings.slots:
-                return examine(part, value, self._store, self._session)
-            same = self._same[alike] = Same(findings, cast.experiment)
-        return same.of(part.name, cast.experiment)
 
     def _take_faulty(self, raw: Raw, faults: list[ErrorDetails]) -> None:
         if self._strict:
@@ -352,11 +335,11 @@ class _Reader:
                     waiting[part] = None
         for part in waiting:
             self._rest()
-            cast = self._casts.get(part)
+            cast = self._alike.casts.get(part)
             if cast is None:
                 index.enter(part, examine(part, store.value(part), store, self._session))
             else:
-                index.enter(part, self._examine_cast(part, cast))
+                index.enter(part, self._alike.examine(part, cast))
         return changed
 
     def _carry_warnings(self, changed: set[Part]) -> None:

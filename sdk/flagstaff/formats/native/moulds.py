@@ -1,8 +1,8 @@
 """What many parts have in common: text with holes in which one value is as good as another.
 
-Ten thousand flags have a few dozen shapes. A part that was read, and has the right shape, is a mould for those
-that come after it. A part that fits it to the letter, but for what stands in the holes, has the right shape,
-too, and is neither parsed nor checked. What is then found in it is what was found in the others that fit.
+Ten thousand flags have a few dozen shapes. A part that was read, and has the right shape, is a mould for
+those that come after it. One that fits it to the letter, but for what stands in the holes, has the right
+shape, too, and is neither parsed nor checked. What is found in it is what was found in the others that fit.
 
 Only what can't make a difference is a hole, and only plainly written values fill it; whatever else there is,
 is read as if there were no moulds. So what is wrong with a part is always told by those who read all of it.
@@ -15,13 +15,14 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .checks import Findings
+from .checks import Findings, Session, examine
 from .parts import Part
+from .store import Store
 
-__all__ = ["ANY_NAME", "Cast", "Mould", "Moulds", "Same", "stands_alone"]
+__all__ = ["Alike", "Cast", "Mould", "Moulds", "stands_alone"]
 
-ANY_NAME = "\0"
-"""In place of the name of a part, where something is true for all names. No part is called that."""
+_ANY = "\0"
+"""In place of a name, where something is true for all of them. No part is called that."""
 
 _AT_HAND = 32
 """How many moulds are tried."""
@@ -34,7 +35,7 @@ _MAX_TEXT = 5_000
 
 
 class Cast(NamedTuple):
-    """A part that fits a mould, up to ``end``; ``experiment`` is what stands in the hole for the name of one."""
+    """A part that fits a mould, up to ``end``, and the experiment that its rules run if it may be any."""
 
     mould: Mould
     end: int
@@ -103,8 +104,40 @@ class Moulds:
         return cast
 
 
-class Same:
-    """What is found in all parts of one mould: that of one which was called ``ANY_NAME``, and had no faults."""
+class Alike:
+    """What is found in casts; of those that are alike, only one is looked at.
+
+    ``casts`` are those that name others or may be named, and are looked at when all parts are there.
+    """
+
+    def __init__(self, store: Store, session: Session) -> None:
+        self.casts: dict[Part, Cast] = {}
+        self._store = store
+        self._session = session
+        self._found: dict[tuple[Mould, Mould | None], _Same] = {}
+
+    def examine(self, part: Part, cast: Cast) -> Findings:
+        """What is found in a cast."""
+        experiment = None if cast.experiment is None else self.casts.get(_named(cast.experiment))
+        is_odd = experiment is None and cast.experiment is not None
+        if is_odd or (part.section == "experiments" and self._store.holdouts(part.name)):
+            return self._examine(part)
+        kind = cast.mould, experiment.mould if experiment else None
+        same = self._found.get(kind)
+        if same is not None:
+            return same.of(part.name, cast.experiment)
+        findings = self._examine(part)
+        if not findings.problems and not findings.slots:
+            self._found[kind] = _Same(self._examine(part, _ANY), cast.experiment)
+        return findings
+
+    def _examine(self, part: Part, name: str | None = None) -> Findings:
+        called = part if name is None else part._replace(name=name)
+        return examine(called, self._store.value(part), self._store, self._session)
+
+
+class _Same:
+    """What is found in one cast called ``_ANY``, which has no faults, and so in all that are like it."""
 
     def __init__(self, findings: Findings, experiment: str | None) -> None:
         self._findings = findings
@@ -120,7 +153,7 @@ class Same:
         if self._count:
             uses = {**self._uses, _named(experiment): self._count}
         if draws:
-            draws = tuple([(salt.replace(ANY_NAME, name), at.replace(ANY_NAME, name)) for salt, at in draws])
+            draws = tuple([(salt.replace(_ANY, name), at.replace(_ANY, name)) for salt, at in draws])
         return Findings((), None, uses, own, draws, ())
 
 
@@ -130,7 +163,7 @@ def stands_alone(text: str) -> bool:
 
 
 def _named(experiment: str | None) -> Part:
-    return Part("experiments", experiment or ANY_NAME)
+    return Part("experiments", experiment or _ANY)
 
 
 # -- where values are as good as others ------------------------------------------------------------------
@@ -155,13 +188,13 @@ _FILLINGS: list[Callable[[str, int], re.Match[str] | None]] = [
     )
 ]
 
+_NUMBERS = {int: _NUMBER, float: _NUMBER}
 _OPERANDS: dict[str, dict[type, str]] = {
-    **dict.fromkeys(("eq", "ne"), {str: _TEXT, int: _NUMBER, float: _NUMBER}),
-    **dict.fromkeys(("contains",), {str: _TEXT, list: _TEXTS, int: _NUMBER, float: _NUMBER}),
-    **dict.fromkeys(("starts_with", "ends_with"), {str: _TEXT, list: _TEXTS}),
-    **dict.fromkeys(("in", "not_in"), {list: _TEXTS}),
-    **dict.fromkeys(("lt", "le", "gt", "ge"), {int: _NUMBER, float: _NUMBER}),
-    **dict.fromkeys((f"semver_{order}" for order in ("eq", "ne", "lt", "le", "gt", "ge")), {str: _VERSION}),
+    **{op: {str: _TEXT, **_NUMBERS} for op in ("eq", "ne")},
+    **{op: {list: _TEXTS} for op in ("in", "not_in")},
+    **{op: {str: _TEXT, list: _TEXTS} for op in ("contains", "starts_with", "ends_with")},
+    **dict.fromkeys(("lt", "le", "gt", "ge"), _NUMBERS),
+    **{f"semver_{order}": {str: _VERSION} for order in ("eq", "ne", "lt", "le", "gt", "ge")},
 }
 """By operator and type, what else its operand could be."""
 

@@ -34,8 +34,8 @@ SECTIONS = ("segments", "layers", "holdouts", "experiments", "flags")
 _AHEAD = 64
 """How many parts may be gone in a row before the rest is looked up by name."""
 
-_STRETCH = 16
-"""How many parts are expected to stand as they stood; twice as many whenever they do."""
+_STRETCH = 256
+"""How many parts are compared at once with how they stood, at most."""
 
 
 class Part(NamedTuple):
@@ -99,7 +99,9 @@ Texts: TypeAlias = Mapping[str, dict[str, str]]
 """The texts of parts, by section and name."""
 
 
-def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts, moulds: Mapping[str, Moulds]) -> Iterator[Raw]:
+def scan(
+    text: str, before: Texts, head: dict[str, Any], texts: Texts, moulds: Mapping[str, Moulds]
+) -> Iterator[Raw]:
     """The parts of a document that are new, one by one; all else that it says goes into ``head``.
 
     Those that stand as they stood in ``before`` are recognised, not read: they go right into ``texts``, where
@@ -111,7 +113,9 @@ def scan(text: str, before: Texts, head: dict[str, Any], texts: Texts, moulds: M
         while text[at] != "}":
             name, at = _name(text, at)
             if name in SECTIONS and text[at] == "{":
-                at = yield from _section(text, at + 1, name, before[name], texts[name], moulds[name].cast)
+                at = yield from _section(
+                    text, at + 1, name, before[name], texts=texts[name], cast_of=moulds[name].cast
+                )
                 value: Any = {}
             else:
                 value, at = _value(text, at)
@@ -130,31 +134,31 @@ def _section(
     at: int,
     section: str,
     before: dict[str, str],
+    *,
     texts: dict[str, str],
     cast_of: Callable[[str, str, int], Cast | None],
 ) -> Generator[Raw, None, int]:
-    expected, guess, stretch, count = list(before.items()), 0, _STRETCH, 0
+    names, knowns = list(before), list(before.values())
+    guess, stretch, count = 0, 1, 0
     starts, rejected = text.startswith, set[str]()
     at = _blank(text, at)
     while text[at] != "}":
-        first = guess
-        for name, known in expected[first : first + stretch]:
-            if not starts(known, at):
-                break
-            texts[name] = known
-            guess, count, at = guess + 1, count + 1, at + len(known)
-            if text[at] != "," or text[at + 1] != '"':
-                at = _next(text, at)
-                break
-            at += 1
-        stretch = 2 * stretch if guess == first + stretch else _STRETCH
-        if text[at] == "}":
-            break
+        run = knowns[guess : guess + stretch]
+        same = ",".join(run)
+        if run and starts(same, at):
+            texts.update(zip(names[guess : guess + stretch], run, strict=True))
+            guess, count, at = guess + len(run), count + len(run), at + len(same)
+            at = at + 1 if text[at : at + 2] == ',"' else _next(text, at)
+            stretch = min(4 * stretch, _STRETCH)
+            continue
+        if len(run) > 1:
+            stretch = len(run) // 4 or 1
+            continue
         begin = at
         name, at = _name(text, at)
         known = before.get(name, "")
         if known:
-            guess = _skip(expected, guess, name)
+            guess = _skip(names, guess, name)
         if known and starts(known, begin):
             at = begin + len(known)
             texts[name] = known
@@ -173,12 +177,12 @@ def _section(
     return at + 1
 
 
-def _skip(expected: list[tuple[str, str]], guess: int, name: str) -> int:
+def _skip(names: list[str], guess: int, name: str) -> int:
     """Where to expect what follows a part that was not expected."""
-    for index, (other, _) in enumerate(expected[guess : guess + _AHEAD], guess + 1):
-        if other == name:
-            return index
-    return guess
+    try:
+        return names.index(name, guess, guess + _AHEAD) + 1
+    except ValueError:
+        return guess
 
 
 def _name(text: str, at: int) -> tuple[str, int]:
