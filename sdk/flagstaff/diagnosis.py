@@ -137,21 +137,29 @@ def place(name: str, directory: str) -> Finding:
 
 
 def uwsgi() -> Finding | None:
-    """Whether threads run in this uWSGI worker, if it is one."""
+    """Whether uWSGI, if this is a process of its, lets threads run and tells Python of its forks."""
     module: Any = sys.modules.get("uwsgi")
     options = getattr(module, "opt", None)
     if not isinstance(options, dict):
         return None
-    if any(options.get(name) not in (None, False, b"false", b"0") for name in _UWSGI_THREADS):
-        return Finding("uwsgi", "threads are enabled")
-    return Finding(
-        "uwsgi",
-        "threads are not enabled: the client's stand still, rules don't change, and events wait on disk",
-        "Start uWSGI with --enable-threads (or --threads).",
-    )
-
-
-_UWSGI_THREADS = ("enable-threads", "threads", b"enable-threads", b"threads")
+    said = {
+        name if isinstance(name, str) else name.decode()
+        for name, value in options.items()
+        if value not in (None, False, b"false", b"0")
+    }
+    if not said & {"enable-threads", "threads"}:
+        return Finding(
+            "uwsgi",
+            "threads are not enabled: the client's stand still, rules don't change, and events wait on disk",
+            "Start uWSGI with --enable-threads (or --threads).",
+        )
+    if "master" in said and not said & {"lazy-apps", "lazy", "py-call-uwsgi-fork-hooks"}:
+        return Finding(
+            "uwsgi",
+            "it forks without telling Python: a client that the master has made stands still in its workers",
+            "Start uWSGI with --lazy-apps, or with --py-call-uwsgi-fork-hooks (2.0.20 or later).",
+        )
+    return Finding("uwsgi", "threads are enabled, and Python hears of forks")
 
 
 def greenlets() -> bool:

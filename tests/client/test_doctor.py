@@ -146,6 +146,9 @@ def test_a_fork_that_nobody_has_asked_anything_since(server: Server) -> None:
         ({"enable-threads": True}, True),
         ({"threads": b"4"}, True),
         ({"enable-threads": b"0"}, False),
+        ({"enable-threads": True, "master": True}, False),
+        ({b"enable-threads": True, b"master": True, b"lazy-apps": True}, True),
+        ({"enable-threads": True, "master": True, "py-call-uwsgi-fork-hooks": True}, True),
     ],
     ids=str,
 )

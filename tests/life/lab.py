@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -22,6 +24,9 @@ from tests.client.lab import Server, document, eventually, tagged
 from tests.client.streaming import Hose, told
 
 ROOT = Path(__file__).parents[2]
+WORKERS = 3
+START = 60.0  # seconds: each worker may have to import everything
+UWSGI = shutil.which("uwsgi", path=str(Path(sys.executable).parent))
 
 
 def environment(server: Server, **more: str) -> dict[str, str]:
@@ -93,6 +98,8 @@ def process(*command: str, env: dict[str, str], **more: Any) -> Iterator[subproc
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
         started.wait(20)
+        if started.stdout is not None:
+            started.stdout.close()
 
 
 @dataclass
@@ -124,7 +131,7 @@ def site(command: Callable[[int], list[str]], server: Server, **more: str) -> It
         port = listener.getsockname()[1]
         words = command(descriptor)
         with process(*words, env=environment(server, **more), pass_fds=[descriptor]) as master:
-            eventually(lambda: _answers(port))
+            eventually(lambda: _answers(port), START)
             yield Site(master, port)
 
 
@@ -148,3 +155,36 @@ def _answers(port: int) -> bool:
 
 def python(*words: str) -> list[str]:
     return [sys.executable, *words]
+
+
+def gunicorn(application: str, descriptor: int, *options: str) -> list[str]:
+    words = ["-m", "gunicorn", "--workers", str(WORKERS), "--log-level", "error", "--graceful-timeout", "5"]
+    return python(*words, "--bind", f"fd://{descriptor}", *options, application)
+
+
+def uwsgi(descriptor: int, *options: str) -> list[str]:
+    words = ["--http-socket", f"fd://{descriptor}", "--master", "--processes", str(WORKERS)]
+    words += ["--enable-threads", "--die-on-term", "--need-app", "--disable-logging", "--home", sys.prefix]
+    return [str(UWSGI), *words, *options]
+
+
+def visited(running: Site, units: list[str]) -> set[str]:
+    """Have every visitor served; by which workers."""
+    with ThreadPoolExecutor(6) as pool:
+        return {pid for pid, _, _ in pool.map(running.ask, units)}
+
+
+def live(running: Site, truth: Truth, stop: signal.Signals) -> None:
+    """The life of a site: visitors, new rules, more visitors, the end."""
+    units = [f"user-{number}" for number in range(300)]
+    visited(running, units[:150])
+    truth.publish(40)
+    eventually(lambda: set(running.sizes().values()) == {40})
+    visited(running, units[150:])
+    assert len(running.sizes(200)) > 1, "one worker did it all"
+
+    running.master.send_signal(stop)
+    assert running.master.wait(20) in {0, -stop}
+    expected = [*units, "watcher"]
+    with truth.inherit():
+        eventually(lambda: truth.has_each_once(expected))

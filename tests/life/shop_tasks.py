@@ -1,0 +1,66 @@
+"""A Celery application and, as ``python -c "from tests.life.shop_tasks import main; main()"``, its user."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from flagstaff import Client, Context
+from flagstaff.integrations.celery import current_flags, install, using
+from tests.life.shops import TASKS
+
+ROOT = Path(os.environ["SHOP"])
+PATIENCE = 60.0
+
+app = Celery("shop", broker="filesystem://", backend=f"file://{ROOT / 'results'}")
+app.conf.update(
+    broker_transport_options={
+        "data_folder_in": str(ROOT / "queue"),
+        "data_folder_out": str(ROOT / "written"),
+        "control_folder": str(ROOT / "control"),
+        "polling_interval": 0.01,
+    },
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+client = Client(poll_interval=300.0, flush_interval=0.2)
+install(app, client)
+assert client.wait_ready(60)
+
+
+@app.task(shared=False)
+def ask() -> tuple[int, int]:
+    """Who decides, and by which rules."""
+    flags = current_flags(app)
+    flags.variant("checkout-cta")
+    return os.getpid(), flags.value("page-size", 0)
+
+
+def sent(units: list[str]) -> dict[int, int]:
+    """Have tasks done for these; which processes did it, and by which rules."""
+    waiting: list[Any] = []
+    for unit in units:
+        with using(Context(unit)):
+            waiting.append(ask.delay())
+    for message in (ROOT / "written").iterdir():  # else a worker may read one that is half there
+        message.rename(ROOT / "queue" / message.name)
+    return dict(tuple(result.get(timeout=PATIENCE, interval=0.01)) for result in waiting)
+
+
+def main() -> None:
+    units = [f"user-{number}" for number in range(2 * TASKS)]
+    workers = sent(units[:TASKS])
+    print("ready", flush=True)
+    deadline = time.monotonic() + PATIENCE
+    found: dict[int, int] = {}
+    while set(found) < set(workers) or set(found.values()) != {40}:
+        assert time.monotonic() < deadline, (workers, found)
+        found |= sent(["watcher"] * 6)
+    sent(units[TASKS:])
+    assert len(workers) > 1, "one process did it all"
+    assert client.stats()["accepted"] == 0, "who sends tasks decides nothing"
