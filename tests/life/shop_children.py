@@ -51,7 +51,7 @@ def forked(child: int) -> int:
     if pid == 0:
         try:
             serve(child)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a child must not go on as if it were its parent
             os.write(2, f"{error!r}\n".encode())
             os._exit(1)
         os._exit(0)

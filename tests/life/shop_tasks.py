@@ -33,12 +33,14 @@ install(app, client)
 assert client.wait_ready(60)
 
 
-@app.task(shared=False)
-def ask() -> tuple[int, int]:
+def asked() -> tuple[int, int]:
     """Who decides, and by which rules."""
     flags = current_flags(app)
     flags.variant("checkout-cta")
     return os.getpid(), flags.value("page-size", 0)
+
+
+ask: Any = app.task(shared=False)(asked)
 
 
 def sent(units: list[str]) -> dict[int, int]:

@@ -56,9 +56,9 @@ def test_gunicorn_that_preloads(truth: Truth, kind: str, shop: str) -> None:
 
 
 @pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed")
-@pytest.mark.parametrize("options", [["--py-call-uwsgi-fork-hooks"], ["--lazy-apps"]], ids=["preload", "each"])
-def test_uwsgi(truth: Truth, options: list[str]) -> None:
-    words = [*options, "--module", "tests.life.shops:flask_app()"]
+@pytest.mark.parametrize("option", ["--py-call-uwsgi-fork-hooks", "--lazy-apps"])
+def test_uwsgi(truth: Truth, option: str) -> None:
+    words = [option, "--module", "tests.life.shops:flask_app()"]
     with site(lambda fd: uwsgi(fd, *words), truth.server) as running:
         live(running, truth, signal.SIGTERM)
 
@@ -88,7 +88,8 @@ def test_celery(truth: Truth, tmp_path: Path) -> None:
     for name in ("queue", "written", "control", "results"):
         (tmp_path / name).mkdir()
     env = environment(truth.server, SHOP=str(tmp_path))
-    words = ["-m", "celery", "-A", "tests.life.shop_tasks", "worker", "--pool", "prefork", "--concurrency", "2"]
+    words = ["-m", "celery", "-A", "tests.life.shop_tasks", "worker"]
+    words += ["--pool", "prefork", "--concurrency", "2"]
     words += ["--loglevel", "ERROR", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     user = "from tests.life.shop_tasks import main; main()"
     with (
