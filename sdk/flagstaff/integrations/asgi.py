@@ -76,8 +76,12 @@ class FlagstaffMiddleware:
                 message = {**message, "headers": visit.respond_raw(message.get("headers") or ())}
             await send(message)
 
-        with visit.forcing():
-            await self.app({**scope, SCOPE_KEY: visit}, receive, answer)
+        scope = {**scope, SCOPE_KEY: visit}
+        if visit.forced is None:
+            await self.app(scope, receive, answer)
+            return
+        with visit.forced:
+            await self.app(scope, receive, answer)
 
 
 def flags_of(scope: Scope) -> BoundFlags:

@@ -87,7 +87,7 @@ def _finished(visit: Visit, response: Any) -> Any:
         for name, value in headers:
             if name == "Set-Cookie":
                 response.cookies.load(value)
-            else:
+            elif (name, value) not in given:
                 response[name] = value
     if visit.forced is not None and response.streaming:
         stream = _aforced if response.is_async else _forced

@@ -20,6 +20,8 @@ _SHARED = ("public", "s-maxage", "stale-while-revalidate", "stale-if-error", "pr
 
 def varying(headers: Headers, *names: str) -> Headers:
     """The headers, with Vary naming these too."""
+    if not any(name.lower() == "vary" for name, _ in headers):
+        return [*headers, ("Vary", ", ".join(names))]
     said = _parts(headers, "vary")
     known = {part.lower() for part in said}
     missing = [name for name in names if name.lower() not in known]

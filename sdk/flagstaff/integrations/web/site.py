@@ -12,7 +12,7 @@ from .visitors import Visitors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from flagstaff import AsyncClient, Client
@@ -82,18 +82,20 @@ class Site:
 
     def context_of(self, loaded: Any, visitor: str | None) -> Context:
         """Whatever a loader has returned, together with the visitor's id."""
+        key: str | int | None = None
+        attributes: Mapping[str, Any] = {}
         if loaded is None:
-            context = Context()
+            pass
         elif isinstance(loaded, Context):
-            context = loaded
-        elif isinstance(loaded, str | int) and not isinstance(loaded, bool):
-            context = Context(loaded)
+            if visitor is None:
+                return loaded
+            key, attributes = loaded.targeting_key, loaded.attributes
         elif hasattr(loaded, "keys"):
-            context = Context(None, loaded)
+            attributes = loaded
+        elif isinstance(loaded, (str, int)) and not isinstance(loaded, bool):
+            key = loaded
         else:
             self.warn("the context loader", TypeError(f"returned a {type(loaded).__name__}"))
-            context = Context()
         if visitor is None:
-            return context
-        key = visitor if context.targeting_key is None else context.targeting_key
-        return Context(key, {"visitor_id": visitor, **context.attributes})
+            return Context(key, attributes)
+        return Context(visitor if key is None else key, {"visitor_id": visitor, **attributes})

@@ -223,6 +223,9 @@ class Visit:
         if not self._has_something_to_say():
             self._answered = True
             return given
+        if self._has_nothing_new() and not any(name.lower() == b"vary" for name, _ in given):
+            self._answered = True  # the usual answer, spared the way by text
+            return [*given, (b"vary", b"Cookie")]
         text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in given]
         answer = self.respond(text)
         return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer]
@@ -231,9 +234,16 @@ class Visit:
         knows = self.site.visitors is not None and "visitor" in self._memo
         return knows or self.forced is not None or self._clears
 
+    def _has_nothing_new(self) -> bool:
+        """Whether the response is only to say that it is about the visitor, who has their cookie already."""
+        known: Known | None = self._memo.get("visitor")
+        return known is not None and not known.unwritten and self.forced is None and not self._clears
+
     def _respond(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if not self._has_something_to_say():
             return headers
+        if self._has_nothing_new():
+            return varying(headers, "Cookie")
         cookies = [*self._cookies()]
         if self.forced is not None:
             headers = varying(never_stored(headers), "Cookie", OVERRIDE_HEADER)
