@@ -2,7 +2,7 @@
 # The virtual environments live under .venv/ and are made anew only when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint bench bench-quick bench-check bench-web bench-formats fuzz clean
+.PHONY: help demo test test-oldest gauntlet lint bench bench-quick bench-check bench-web bench-formats fuzz clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -67,8 +67,8 @@ test-oldest: .venv/oldest/ready
 	@echo "== Python $(OLDEST), oldest dependencies =="
 	.venv/oldest/bin/python -m pytest $(PARALLEL) tests/integrations $(ARGS)
 
-gauntlet: .venv/$(NEWEST)/ready ## Kill, fork and cut off processes, and see what they lose (ARGS=--full for more of it)
-	.venv/$(NEWEST)/bin/python -m tests.gauntlet.run $(ARGS)
+gauntlet: .venv/$(NEWEST)/ready ## Try every promise against real faults and write the scorecard (ARGS=--full for more, ARGS=kill for one)
+	.venv/$(NEWEST)/bin/python -m tests.gauntlet.run --out sdk/docs/scorecard.md $(ARGS)
 
 lint: .venv/lint/ready ## Check style, types and who imports whom
 	.venv/lint/bin/ruff check --output-format=concise

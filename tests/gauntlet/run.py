@@ -1,6 +1,6 @@
 """The scorecard: every promise, how often it was put to the test, the worst that came of it.
 
-    python -m tests.gauntlet.run [--full] [--json FILE] [ROW ...]
+    python -m tests.gauntlet.run [--full] [--json FILE] [--out FILE] [ROW ...]
 
 Prints Markdown; fails if a promise was not kept.
 """
@@ -8,24 +8,29 @@ Prints Markdown; fails if a promise was not kept.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from tests.gauntlet.rows import ROWS
-from tests.gauntlet.stage import Row
+from tests.gauntlet.scorecard import Played, card, dumped, not_played, played, table, written
+from tests.gauntlet.stage import UnplayableError
 
 FULL = 10
 
 
-def markdown(rows: list[Row]) -> str:
-    lines = ["| promise | rounds | worst | proof | verdict |", "|---|---|---|---|---|"]
-    for row in rows:
-        verdict = "kept" if row.kept else "**broken**"
-        lines.append(f"| {row.promise} | {row.rounds} | {row.worst} | {row.proof} | {verdict} |")
-    return "\n".join(lines)
+def play(name: str, scale: int) -> Played:
+    begun = time.monotonic()
+    try:
+        row = played(name, ROWS[name](scale))
+    except UnplayableError as error:
+        row = not_played(name, str(error))
+    print(
+        f"{name}: {row['verdict']} in {time.monotonic() - begun:.1f} s: {row['worst']}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return row
 
 
 def main() -> int:
@@ -33,18 +38,23 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="ten times the rounds and more")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the page to write after a run of all rows; the README's excerpt follows",
+    )
+    parser.add_argument(
         "rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all of them by default"
     )
     told = parser.parse_args()
-    rows = []
-    for name in told.rows or ROWS:
-        begun = time.monotonic()
-        rows.append(ROWS[name](FULL if told.full else 1))
-        print(f"{name}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
-    print(markdown(rows))
+    rows = [play(name, FULL if told.full else 1) for name in told.rows or ROWS]
+    print(table(rows))
+    found = card(rows, full=told.full)
     if told.json is not None:
-        told.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    return 0 if all(row.kept for row in rows) else 1
+        told.json.write_text(dumped(found), encoding="utf-8")
+    if told.out is not None and not told.rows:
+        written(found, told.out)
+    return 0 if all(row["verdict"] == "kept" for row in rows) else 1
 
 
 if __name__ == "__main__":

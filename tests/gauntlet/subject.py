@@ -10,12 +10,13 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -114,7 +115,7 @@ def _wait(pid: int) -> int:
     return -1
 
 
-def _limited(limit: str | None) -> Callable[[], object]:
+def _limited(limit: str | None, directory: str) -> Callable[[], object]:
     """Take something away from this process; what gives it back."""
     if limit == "threads":
         patch = mock.patch.object(
@@ -124,6 +125,8 @@ def _limited(limit: str | None) -> Callable[[], object]:
         return patch.stop
     if limit is None:
         return lambda: None
+    if limit.startswith("remount,"):  # what the disk lacks was taken from it before
+        return partial(subprocess.run, ["mount", "-o", limit, directory], check=True)
     kind, soft = {
         "fsize": (resource.RLIMIT_FSIZE, 4096),
         "nofile": (resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) - 1),
@@ -161,7 +164,7 @@ def main() -> None:
     if "limit" in part:  # what is imported later would miss it as well
         client_for(part | {"directory": f"{part['directory']}-before"}).close()
         _truth(part["truths"], part["name"])
-    give_back = _limited(part.get("limit"))
+    give_back = _limited(part.get("limit"), part["directory"])
     client = client_for(part)
     report: dict[str, Any] = {}
     emit(client, part, part["name"], part["count"])

@@ -6,9 +6,19 @@ only if the fault is shown to have happened.
 
 from __future__ import annotations
 
-from tests.gauntlet.rows import death, hostile, limits, outage, rules, soak
+from tests.gauntlet.rows import crowd, death, disks, hostile, hosts, limits, outage, rules, soak
 from tests.gauntlet.stage import Rows
 
 __all__ = ["ROWS"]
 
-ROWS: Rows = death.ROWS | outage.ROWS | limits.ROWS | rules.ROWS | hostile.ROWS | soak.ROWS
+ROWS: Rows = (
+    death.ROWS
+    | hosts.ROWS
+    | outage.ROWS
+    | limits.ROWS
+    | disks.ROWS
+    | rules.ROWS
+    | crowd.ROWS
+    | hostile.ROWS
+    | soak.ROWS
+)

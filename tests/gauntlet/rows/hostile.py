@@ -68,8 +68,8 @@ def patterns(scale: Scale) -> Row:
         f"{len(made)} patterns, {refused} refused; texts of 10,000 characters",
         f"{worst * 1000:.1f} ms, for {worst_is}",
         "each backtracks exponentially, or tries to",
+        worst > 0,
         worst <= 0.005,
-        {"worst_ms": worst * 1000},
     )
 
 
@@ -115,7 +115,6 @@ def sizes(scale: Scale) -> Row:
         f"{max(grown):.1f} MiB more, {len(grown) - kept} lost their rules",
         f"{met} answers of that kind",
         max(grown) <= 24 and kept == len(grown) and met >= len(grown),
-        {"grown_mib": max(grown)},
     )
 
 
@@ -168,7 +167,8 @@ def deadlines(scale: Scale) -> Row:
         f"{len(off)} answers, a byte every tenth of a second",
         f"{late * 1000:.0f} ms after the deadline of {timeout * 1000:.0f} ms",
         f"{visits} connections dripped",
-        len(off) == visits == len(drips) * rounds and late <= 0.1,
+        len(off) == len(drips) * rounds and visits > 0,
+        late <= 0.1,
     )
 
 
@@ -236,7 +236,6 @@ def shapes(scale: Scale) -> Row:
         f"{wrong} exceptions; the slowest took {slowest * 1000:.0f} ms ({slowest_is})",
         f"{put_aside} refused, or put a flag aside",
         not wrong and put_aside >= (len(made) - 2) * scale,
-        {"slowest_ms": slowest * 1000},
     )
 
 

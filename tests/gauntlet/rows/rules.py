@@ -27,7 +27,7 @@ from tests.gauntlet.misrule import document, good, misruled
 from tests.gauntlet.stage import Row, Rows, Scale, until
 from tests.net.badserver import Behaviour, answer, cut, drip, hang
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "damaged"]
 
 _USER = Context("user-1", country="NL")
 
@@ -63,8 +63,8 @@ def start_up(scale: Scale) -> Row:
         f"{len(constructing)} clients, {len(faults) + 1} faults",
         f"constructed in {slowest:.1f} ms, wait_ready {latest:.0f} ms late",
         f"{met} requests were left hanging",
-        slowest <= 20 and latest <= 50 and met >= 2 * rounds,
-        {"constructor_ms": slowest, "overshoot_ms": latest},
+        met >= 2 * rounds,
+        slowest <= 20 and latest <= 50,
     )
 
 
@@ -111,8 +111,8 @@ def cold_start(scale: Scale) -> Row:
             f"{starts} starts, {asked:,} decisions each",
             f"{changed} changed, ready after {slowest:.1f} ms",
             f"{misrule.met} polls answered 503",
-            not changed and slowest <= 20 and misrule.met > 0,
-            {"ready_ms": slowest},
+            not changed and misrule.met > 0,
+            slowest <= 20,
         )
 
 
@@ -132,14 +132,14 @@ def kept_files(scale: Scale) -> Row:
         store.save(Kept(body, '"1"', 1e9))
         whole = store.path.read_bytes()
         for _ in range(rounds):
-            damaged = _damaged(whole, draw)
-            store.path.write_bytes(damaged)
+            changed = damaged(whole, draw)
+            store.path.write_bytes(changed)
             try:
                 found = store.load(2e9)
             except Exception:  # noqa: BLE001 - what must not happen is counted
                 raised += 1
                 continue
-            adopted += found is not None and damaged != whole
+            adopted += found is not None and changed != whole
             missed += found is None
     return Row(
         "A damaged file is a miss",
@@ -150,7 +150,7 @@ def kept_files(scale: Scale) -> Row:
     )
 
 
-def _damaged(whole: bytes, draw: random.Random) -> bytes:
+def damaged(whole: bytes, draw: random.Random) -> bytes:
     at, length = draw.randrange(len(whole)), draw.randint(1, 200)
     match draw.randrange(7):
         case 0:
@@ -467,7 +467,6 @@ def herd(scale: Scale) -> Row:
         f"worst second {peak / mean:.1f} x the mean, {during / usual:.1f} x the usual during it",
         f"{during:,} requests in vain",
         peak <= 3 * mean + 5 and during > 0,
-        {"peak": peak, "mean": mean},
     )
 
 

@@ -56,7 +56,6 @@ def soak(scale: Scale) -> Row:
         f"{grown[0]:+.1f} MiB, {grown[1]:+} descriptors, {grown[2]:+} threads in the last two thirds",
         f"{refused} posts refused",
         grown[0] <= _MOST and grown[1] <= 4 and grown[2] <= 0 and refused > 0,
-        {"grown_mib": grown[0]},
     )
 
 
