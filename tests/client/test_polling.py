@@ -223,6 +223,55 @@ def test_nothing_wrong_replaces_rules_that_work_and_no_failure_is_final(
     assert (poller.source.fault, poller.source.checked) == (None, poller.now)
 
 
+def test_a_server_that_insists_on_an_older_revision_for_an_hour_is_believed(
+    poller: Poller, server: Server
+) -> None:
+    poller.skip(poller.poll())
+    server.rules = tagged(numbered(4), '"4"')
+    first = poller.now
+    while poller.published == [5]:
+        wait = poller.poll()
+        if poller.published == [5]:
+            assert "publish its rules under 6 or more" in str(poller.source.fault)
+            poller.skip(wait)
+
+    assert poller.published == [5, 4]
+    assert 3600 <= poller.now - first < 3600 + 120
+    assert poller.source.fault is None
+
+
+@pytest.mark.parametrize(
+    "between", [tagged(numbered(5), '"5"'), answer(status=304), tagged(numbered(6), '"6"')]
+)
+def test_one_current_answer_shows_that_the_older_ones_were_stale(
+    poller: Poller, server: Server, between: Behaviour
+) -> None:
+    poller.skip(poller.poll())
+    for _ in range(3):
+        begun = poller.now
+        server.rules = tagged(numbered(4), '"4"')
+        while poller.now < begun + 3000:
+            poller.skip(poller.poll())
+        server.rules = between
+        poller.skip(poller.poll())
+        assert poller.source.fault is None
+
+    assert 4 not in poller.published
+
+
+def test_two_older_answers_with_an_outage_between_them_are_not_insistence(
+    poller: Poller, server: Server
+) -> None:
+    poller.skip(poller.poll())
+    for rules, seconds in [(tagged(numbered(4), '"4"'), 1), (bad(503), 4000), (tagged(numbered(4), '"4"'), 1)]:
+        server.rules = rules
+        begun = poller.now
+        while poller.now < begun + seconds:
+            poller.skip(poller.poll())
+
+    assert poller.published == [5]
+
+
 def test_the_very_first_rules_may_be_of_any_revision_and_environment(poller: Poller, server: Server) -> None:
     server.rules = answer(encoded(numbered(0, environment="qa", project="crm")))
 

@@ -99,8 +99,8 @@ def dumped(found: Card) -> str:
 _PAGE = """\
 # Scorecard
 
-What flagstaff promises, put to the test against real processes, servers, disks and signals that misbehave; and
-what other SDKs did when they met the same faults.
+What flagstaff promises, put to the test against real processes, servers, disks and signals that misbehave;
+and what other SDKs did when they met the same faults.
 
 Written by `make gauntlet` on {day}: the {lane} lane, {python}, {cores} cores ({processor}, {system}).
 A row counts only if something other than the SDK (a server's log, an exit code, a file) proves that its

@@ -97,7 +97,7 @@ class Stage:
 
     def ended(self, name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
         """Tell a subject to end, if it waits for that; what it reported."""
-        told, _ = process.communicate("\n", timeout=PATIENCE)
+        told, _ = process.communicate("\n", timeout=5 * PATIENCE)
         if process.returncode != 0:
             raise AssertionError(f"{name} ended with {process.returncode}")
         report: dict[str, Any] = json.loads(told)

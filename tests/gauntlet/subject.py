@@ -24,6 +24,8 @@ from unittest import mock
 from flagstaff import Client, Context
 from tests.gauntlet.truth import Truth
 
+_PATIENCE = 120.0  # seconds for a child: one that hangs takes longer than any machine
+
 RULES = {
     "version": 1,
     "flags": {
@@ -90,7 +92,7 @@ def fork(client: Client, part: dict[str, Any]) -> list[int]:
     for process in children:
         process.start()
     for process in children:
-        process.join(30)
+        process.join(_PATIENCE)
     return [-1 if process.exitcode is None else process.exitcode for process in children]
 
 
@@ -106,7 +108,7 @@ def _forked(client: Client, part: dict[str, Any], name: str) -> int:
 
 
 def _wait(pid: int) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:

@@ -8,6 +8,7 @@ from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.net.backoff import Backoff, clock_skew, is_lasting, retry_after
 from flagstaff.net.message import Request, Response, TransportError, host_of
 from flagstaff.runtime.clock import rest
+from flagstaff.runtime.notice import info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ _SHORTEST = 0.2  # seconds between two polls, however often a stream tells of ne
 _TIMEOUT = 10.0  # seconds for a whole answer
 _FIRST_RETRY = 1.0  # seconds
 _LONGEST_RETRY = 60.0  # seconds
+# A replica that lags or a cache that is stale corrects itself; a server that was rolled back does not.
+_INSISTENCE = 3600.0  # seconds of nothing but an older revision, after which the server is believed
+_INSISTENT = 10  # answers that say so, at least
 
 _MOST_PAGES = 1000
 _TAGS = ("etag", "last-modified")
@@ -98,6 +102,8 @@ class HttpSource:
         self._current: Loaded | None = None
         self._kept: Loaded | None = None
         self._received: Received | None = None
+        self._older = 0  # answers of an older revision since rules were last found current
+        self._older_since = 0.0
 
     def describe(self) -> str:
         return f"poll({self._origin}, {self._interval:g} s)"
@@ -238,7 +244,7 @@ class HttpSource:
             self._failed(fault, now, wait, lasting=is_lasting(status))
 
     def _arrived(self, response: Response, loaded: Loaded, now: float) -> None:
-        refusal = self._refusal(loaded)
+        refusal = self._refusal(loaded, now)
         if refusal is not None:
             self._failed(refusal, now)
             return
@@ -249,7 +255,7 @@ class HttpSource:
         self._succeeded(now)
         self._publish(loaded)
 
-    def _refusal(self, loaded: Loaded) -> str | None:
+    def _refusal(self, loaded: Loaded, now: float) -> str | None:
         """Why rules that can be read are not to be adopted.
 
         Whose rules they must be is known from the first answer in this process, not from an earlier one: a
@@ -263,13 +269,27 @@ class HttpSource:
                 return None
             ours, theirs = f"{old.project}/{old.environment}", f"{new.project}/{new.environment}"
             return f"the server sent the rules of {theirs}, not of {ours}"
-        if old.revision is not None and new.revision is not None and new.revision < old.revision:
-            return f"the server sent revision {new.revision}, older than {old.revision}"
-        return None
+        if old.revision is None or new.revision is None or new.revision >= old.revision:
+            return None
+        if self._insists(now):
+            info("sources", "the server went back to revision %d for good: adopted", new.revision)
+            return None
+        return (
+            f"the server sent revision {new.revision}, older than {old.revision}: publish its rules under"
+            f" {old.revision + 1} or more, or wait; it is believed after an hour of nothing else"
+        )
+
+    def _insists(self, now: float) -> bool:
+        """Whether the server has sent nothing but older rules for so long that it means them."""
+        if self._older == 0:
+            self._older_since = now
+        self._older += 1
+        return self._older >= _INSISTENT and now - self._older_since >= _INSISTENCE
 
     def _succeeded(self, now: float) -> None:
         self.fault = None
         self.checked = now
+        self._older = 0
         self._backoff.succeeded()
         self._due = now + self._interval * (0.9 + 0.2 * self._rng.random())
 

@@ -67,6 +67,8 @@ def balance(scale: Scale) -> Row:
             part = stage.part("life", durability=durability, quota=1024 * 1024, flush_interval=0.01)
             client = client_for(part)
             emit(client, part, "life", draw.randint(1, 300))
+            met = stage.collector.posts
+            until(lambda: met, 5, quietly=True)  # noqa: B023 - waited for here
             client.flush(draw.random() * 0.1)
             client.close(draw.random() * 0.1)
             counts = client.stats()
@@ -78,7 +80,7 @@ def balance(scale: Scale) -> Row:
         f"{seeds} seeds, {accepted:,} accepted",
         f"{wrong} seeds out of balance",
         f"{refused} posts met trouble",
-        not wrong and refused > 0,
+        not wrong and refused >= seeds // 4,
     )
 
 
