@@ -102,6 +102,14 @@ def events(counts: Counts | None, fault: str | None) -> list[Finding]:
     return found
 
 
+def refused(path: str | None) -> Finding | None:
+    """Whether events lie there that the collector would not have."""
+    if path is None:
+        return None
+    remedy = "Each line of it has one, and the reason. Mend what makes or takes them, and delete the file."
+    return Finding("refused", f"events that the collector would not have are in {path}", remedy)
+
+
 def background(faults: list[str], remedy: str) -> Finding:
     """Whether what works in the background does."""
     return Finding("background", "; ".join(faults), remedy) if faults else Finding("background", "works")

@@ -422,6 +422,7 @@ class Shell(Flags):
             look.rules(self.status(), self._source),
             look.clock(getattr(self._source, "skew", None)),
             *look.events(None if outlet is None else outlet.stats(), outlet.fault if outlet else None),
+            look.refused(outlet.refused if outlet else None),
             look.place("directory", self._directory),
             look.background(self._driver_faults(), self._driver_remedy),
             look.uwsgi(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import types
@@ -66,6 +67,24 @@ def test_events_that_do_not_leave(server: Server, make: Maker) -> None:
     eventually(lambda: not finding(driver.flags.doctor(), "events").ok)
 
     assert "1 pending" in finding(driver.flags.doctor(), "events").says
+
+
+def test_events_that_the_collector_refuses(server: Server, make: Maker) -> None:
+    server.rules = tagged(numbered(1), '"1"')
+    server.events = answer(status=400)
+    driver = make(server.url, flush_interval=0.01, **FAST)
+    driver.flags.track("order-placed", value=7)
+    eventually(lambda: driver.flags.stats()["dropped"] == {"rejected": 1})
+
+    found = finding(driver.flags.doctor(), "refused")
+
+    assert not found.ok
+    path = Path(found.says.rpartition(" are in ")[2])
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["reason"] == "rejected"
+    assert json.loads(line)["event"]["data"]["value"] == 7
+    path.unlink()
+    assert "refused" not in [each.name for each in driver.flags.doctor().findings]
 
 
 def test_events_that_were_lost(make: Maker) -> None:

@@ -263,7 +263,11 @@ def test_two_older_answers_with_an_outage_between_them_are_not_insistence(
     poller: Poller, server: Server
 ) -> None:
     poller.skip(poller.poll())
-    for rules, seconds in [(tagged(numbered(4), '"4"'), 1), (bad(503), 4000), (tagged(numbered(4), '"4"'), 1)]:
+    for rules, seconds in [
+        (tagged(numbered(4), '"4"'), 1),
+        (bad(503), 4000),
+        (tagged(numbered(4), '"4"'), 1),
+    ]:
         server.rules = rules
         begun = poller.now
         while poller.now < begun + seconds:

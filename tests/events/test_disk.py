@@ -278,6 +278,51 @@ def test_what_was_to_go_elsewhere_is_removed_after_a_month(
     living.close()
 
 
+def refuse(life: Life, *records: bytes) -> None:
+    for record in records:
+        life.append(record)
+        batch = life.spool.peek(1, QUOTA)
+        assert batch is not None
+        life.spool.set_aside(batch, "rejected")
+
+
+def test_what_a_collector_refused_is_kept_for_a_person_up_to_a_size(tmp_path: Path) -> None:
+    kept = tmp_path / "refused.jsonl"
+    life = Life(tmp_path)
+    assert life.spool.refused.size == 0
+
+    refuse(life, b'{"id":"1"}', b'{"id":"2"}')
+    assert kept.read_bytes() == b"".join(b'{"reason":"rejected","event":{"id":"%d"}}\n' % n for n in (1, 2))
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    refuse(life, *[b'{"id":"%s"}' % (b"x" * 60_000)] * 40)
+    assert kept.stat().st_size <= 1024 * 1024
+    assert sum(path.stat().st_size for path in tmp_path.glob("refused*")) <= 2 * 1024 * 1024
+    assert len(list(tmp_path.glob("refused*"))) == 2
+    life.close()
+
+
+def test_what_was_refused_is_kept_a_month_and_never_through_a_link(tmp_path: Path) -> None:
+    old, elsewhere, mine = (
+        tmp_path / ("0" * SPOOL_NAME),
+        tmp_path / "elsewhere",
+        tmp_path / ("1" * SPOOL_NAME),
+    )
+    life = Life(old)
+    refuse(life, b'{"id":"1"}')
+    life.close()
+    os.utime(old / "refused.jsonl", (0, 0))
+
+    heir = Life(mine)
+    heir.tend()
+    (mine / "refused.jsonl").symlink_to(elsewhere)
+    refuse(heir, b'{"id":"2"}')
+    heir.close()
+
+    assert not (old / "refused.jsonl").exists()
+    assert not elsewhere.exists()
+
+
 def test_of_many_heirs_exactly_one_inherits(tmp_path: Path) -> None:
     for number in range(8):
         lived(tmp_path, numbered(50, number * 50))

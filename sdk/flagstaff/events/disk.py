@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flagstaff.events.frames import frame_event
 from flagstaff.events.inheritance import Inheritance
 from flagstaff.events.ledger import CORRUPT
+from flagstaff.events.refused import Refused
 from flagstaff.events.segments import LEAST_ROOM, Home, Segment
 from flagstaff.events.spool import Batch, MemorySpool, Record
 from flagstaff.runtime.notice import info, warn
@@ -79,6 +80,7 @@ class DiskSpool:
         self._memory = MemorySpool()
         self._home: Home | None = None
         self._inheritance = Inheritance(root, kin)
+        self.refused: Refused = Refused(root)
         self._segments: deque[Segment] = deque()
         self._closed = False
         self._begin_anew()
@@ -287,6 +289,7 @@ class DiskSpool:
 
     def set_aside(self, batch: Batch, reason: str) -> int:
         self.aside.extend((record, reason) for record in batch.records)
+        self.refused.keep(batch.records, reason)
         return self.acknowledge(batch)
 
     def _exhausted(self, segment: Segment, size: int) -> None:

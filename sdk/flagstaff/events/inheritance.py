@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from flagstaff.events.refused import Refused
 from flagstaff.events.segments import Segment, abandoned
 from flagstaff.runtime.notice import warn
 
@@ -149,6 +150,7 @@ def _remove_forgotten(root: Path, since: float) -> int:
                 path.unlink()
                 count += 1
         home.remove()
+    Refused(root).remove(since)
     if count:
         with suppress(OSError):  # others are still there
             root.rmdir()

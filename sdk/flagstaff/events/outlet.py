@@ -75,6 +75,12 @@ class Outlet:
         """What is wrong with the delivery now, or None."""
         return self.sender.fault or self._spool.fault
 
+    @property
+    def refused(self) -> str | None:
+        """The file of events that the collector would not have, if there are any."""
+        refused = getattr(self._spool, "refused", None)
+        return str(refused.path) if refused is not None and refused.size else None
+
     def describe(self) -> str:
         return self._where
 
