@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 from flagstaff import Client, Context
@@ -56,16 +56,31 @@ def emit(client: Client, part: dict[str, Any], name: str, count: int, start: int
     taken = []
     for number in range(start, start + count):
         context = Context(f"{name}-{number}")
-        begun = time.perf_counter_ns()
+        begun = _instant()
         if number % 2:
             client.track("step", context, value=1.0)
         else:
             client.variant("cta", context)
-        taken.append(time.perf_counter_ns() - begun)
+        taken.append(_between(begun, _instant()))
         truth.accepted = number + 1
         if number % 20 == 0 and "pace" in part:
             time.sleep(part["pace"])
     return taken
+
+
+_Instant: TypeAlias = tuple[int, int, int]
+
+
+def _instant() -> _Instant:
+    waits = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    return time.perf_counter_ns(), time.thread_time_ns(), waits
+
+
+def _between(begun: _Instant, ended: _Instant) -> int:
+    """Nanoseconds of this thread's: all of them if it waited for anything, else without those that the
+    machine took away from it for other processes."""
+    passed, worked, waited = (late - early for early, late in zip(begun, ended, strict=True))
+    return passed if waited else worked
 
 
 @cache
@@ -173,9 +188,7 @@ def main() -> None:
     if "limit" in part:
         report |= _recover(client, part, give_back)
     if "fork" in part:
-        begun = time.monotonic()
         report["children"] = fork(client, part)
-        report["forking"] = time.monotonic() - begun
         emit(client, part, f"{part['name']}-later", part["count"])
     if part["end"] == "linger":
         print(json.dumps(report), flush=True)

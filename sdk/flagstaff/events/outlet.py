@@ -72,8 +72,8 @@ class Outlet:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the delivery now, or None."""
-        return self.sender.fault or self._spool.fault
+        """What is wrong now with the delivery, and with what waits for it; or None."""
+        return "; ".join(filter(None, (self.sender.fault, self._spool.fault))) or None
 
     @property
     def refused(self) -> str | None:

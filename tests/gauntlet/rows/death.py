@@ -11,8 +11,6 @@ from tests.gauntlet.stage import Row, Rows, Scale, always, staged, until
 
 __all__ = ["ROWS"]
 
-_HANGING = 9.0  # seconds: children that take as long have waited for each other
-
 
 def killed(scale: Scale) -> Row:
     """Kill processes at random instants; each inherits what the one before it left."""
@@ -120,7 +118,6 @@ def forks(scale: Scale) -> Row:
     ways = ["os.fork", "fork", "spawn", "forkserver"]
     children, each, rounds = (2, 60, 1) if scale == 1 else (8, 200, 3)
     hung = failed = 0
-    slowest = 0.0
     with staged() as stage:
         for number in range(rounds):
             for way in ways:
@@ -128,7 +125,6 @@ def forks(scale: Scale) -> Row:
                 report = stage.play(
                     name, fork=way, children=children, child_count=each, count=40, end="close"
                 )
-                slowest = max(slowest, report["forking"])
                 hung += report["children"].count(-1)
                 failed += sum(code > 0 for code in report["children"])
         late = len(stage.expected) - len(stage.collector.units)
@@ -140,7 +136,6 @@ def forks(scale: Scale) -> Row:
             f"{stage.lost} lost, {stage.doubled} double, {hung} hung, {failed} failed",
             f"{born} children recorded events; {late} left theirs to an heir",
             born == len(ways) * children * rounds and not (stage.lost or stage.doubled or hung or failed),
-            slowest < _HANGING * (1 if scale == 1 else 3),
         )
 
 
