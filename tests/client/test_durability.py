@@ -136,6 +136,19 @@ def test_a_directory_that_can_not_be_made_is_a_problem_and_no_loss(
     assert subjects(server) == ["user-1"]
 
 
+def test_a_disk_that_fails_is_told_beside_a_collector_that_fails(
+    server: Server, make: Maker, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    server.events = answer(status=503)
+    driver = make.from_document(events=server.url, directory=tmp_path / "file", flush_interval=0.01)
+    driver.flags.track("step")
+
+    eventually(lambda: "answered 503" in str(driver.flags.status()))
+
+    assert "kept in memory: Not a directory" in str(driver.flags.status())
+
+
 def test_without_file_locks_events_stay_in_memory(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     client: Shell = Client.from_document(document(), events=server.url)
