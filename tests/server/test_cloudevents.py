@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagstaff.events.model import Form
 from flagstaff.server.cloudevents import BadEvents, Event, read_batch, read_single
 from tests.server.lab import exposure, loss, track
 
@@ -23,6 +24,24 @@ def read(event: object) -> Event:
     return read_one
 
 
+PLAIN = st.text(st.sampled_from("ab,:[]{}/ "), min_size=1, max_size=6)
+NAMES = PLAIN | st.text(st.sampled_from('ab,:[]{}"\\/\n\x7fé\ud800'), min_size=1, max_size=6)
+
+
+@st.composite
+def written(draw: st.DrawFn) -> str:
+    """An exposure as clients write it, now and then with a character changed, cut out or doubled."""
+    kind = draw(st.sampled_from([PLAIN, NAMES]))
+    *names, rule = draw(st.lists(kind, min_size=8, max_size=8))
+    form = Form(*names, rule if draw(st.booleans()) else None, draw(st.integers(-1, 10**20)))
+    text = form.render(draw(kind), draw(st.floats(0, 1e11)), draw(st.integers(0, 10**18))).decode()
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(text)))
+        change = draw(st.sampled_from(['"', ",", "0", "9", " ", "}", ""]))
+        text = text[:at] + change + text[at + draw(st.integers(0, 2)) :]
+    return text
+
+
 def attempt(body: bytes) -> tuple[list[Event], BadEvents | None]:
     try:
         return read_batch(body), None
@@ -35,6 +54,60 @@ def test_any_bytes_are_events_or_refused(body: bytes) -> None:
     taken, refused = attempt(body)
 
     assert refused is not None or taken == []
+
+
+@given(st.lists(written(), min_size=1, max_size=3))
+def test_a_batch_reads_the_same_however_it_is_spaced(events: list[str]) -> None:
+    compact, refused = attempt(f"[{','.join(events)}]".encode())
+    spaced, refused_spaced = attempt(f"[ {' , '.join(events)} ]".encode())
+
+    assert compact == spaced
+    assert (refused is None) == (refused_spaced is None)
+    if refused is not None and refused_spaced is not None:
+        assert (refused.field, refused.index) == (refused_spaced.field, refused_spaced.index)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"revision":7', '"revision":07'),
+        ('"revision":7', '"revision":-0'),
+        ('"revision":7', '"revision":7.0'),
+        ('"revision":7', f'"revision":{"7" * 5000}'),
+        ('"sequence":"', '"sequence":"0000000000000000'),
+        ('"rule":null', '"rule":NaN'),
+        ('"time":"2', '"time":"3'),
+        ("T08:", "T28:"),
+        ('"source":"/flagstaff/shop/live"', '"source":""'),
+        ('"variant":"a"', '"variant":"a","variant":"b"'),
+        ('"variant":"a"', '"variant":"\t"'),
+    ],
+)
+def test_what_is_nearly_plain_is_read_like_everything_else(was: str, becomes: str) -> None:
+    form = Form("shop", "live", "0" * 16, "checkout", "checkout", "a", "targeting_key", None, 7)
+    event = form.render("anna", 1.8e9, 1).decode()
+    changed = event.replace(was, becomes)
+    assert changed != event
+    taken, refused = attempt(f"[{event},{changed}]".encode())
+    spaced, refused_spaced = attempt(f"[{event}, {changed}]".encode())
+
+    assert (taken, str(refused)) == (spaced, str(refused_spaced)) or "not JSON" in str(refused)
+    assert (refused is None) == (refused_spaced is None)
+
+
+@pytest.mark.parametrize("body", [b"[", b"[]x", b"[{", b"[{}", b"", b"{}", b"]"])
+def test_what_only_begins_like_a_batch_is_refused(body: bytes) -> None:
+    with pytest.raises(BadEvents):
+        read_batch(body)
+
+
+@pytest.mark.parametrize("after", ["", ",", "],", "]]", "] x", ",]", "}]"])
+def test_events_that_end_like_no_batch_are_refused(after: str) -> None:
+    form = Form("shop", "live", "0" * 16, "checkout", "checkout", "a", "targeting_key", None, 7)
+    event = form.render("anna", 1.8e9, 1).decode()
+    assert len(read_batch(f"[{event},{event}]".encode())) == 2
+    with pytest.raises(BadEvents, match="not JSON"):
+        read_batch(f"[{event},{event}{after}".encode())
 
 
 @given(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, NoReturn, TypeAlias
@@ -21,6 +21,20 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\
 _DIGITS = 18  # of a sequence number: what an integer of 64 bits holds
 _NONE = (None, None, None, None)
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+# What nearly all events are, as our clients write them: an exposure in plain ASCII. To see that it is one is to
+# have read it, at a fraction of what a parser and the checks of its dictionaries take; and its data stands
+# there as it is to be stored. Everything else takes the long way.
+_PLAIN = r'"([ !#-\[\]-~]*)"'
+_UNREAD = _PLAIN.replace("(", "(?:")
+_FILLED = _PLAIN.replace("*", "+")
+_EXPOSURE = re.compile(
+    rf'{{"specversion":"1\.0","id":{_FILLED},"source":{_FILLED},"type":"flagstaff\.exposure",'
+    rf'"subject":{_PLAIN},"time":"([-0-9T:.]{{23}}Z)","datacontenttype":"application/json",'
+    rf'"sequence":"([0-9]{{1,{_DIGITS}}})","process":{_PLAIN},'
+    rf'"data":({{"flag":{_PLAIN},"experiment":{_PLAIN},"variant":{_PLAIN},"unit":{_UNREAD},'
+    rf'"unit_type":{_UNREAD},"rule":(?:null|{_UNREAD}),"revision":(?:0|[1-9][0-9]{{0,{_DIGITS}}})}})}}'
+).match
 
 
 class Event(NamedTuple):
@@ -58,7 +72,10 @@ def read_single(body: bytes) -> list[Event]:
 
 def read_batch(body: bytes) -> list[Event]:
     """Read an array of events (``application/cloudevents-batch+json``): all of them or BadEvents."""
-    values = _parse(body)
+    try:
+        return list(_read_compact(body.decode("utf-8")))
+    except (ValueError, RecursionError):  # the whole of it shows what is wrong, or that it is just spaced out
+        values = _parse(body)
     if not isinstance(values, list):
         raise BadEvents("a batch must be a JSON array")
     events = []
@@ -96,6 +113,32 @@ def read_event(value: object) -> Event:
     )
 
 
+def _read_compact(text: str) -> Iterator[Event]:
+    """Read an array without a space between its events, one after the other; ValueError for anything else."""
+    at, last = 0, len(text) - 1
+    if not text.startswith("[{"):
+        raise ValueError("not compact")
+    while at < last:
+        event, at = _read_next(text, at + 1)
+        yield event
+        if text[at : at + 1] != ("," if at < last else "]"):
+            raise ValueError("not compact")
+
+
+def _read_next(text: str, at: int) -> tuple[Event, int]:
+    """Read the event that begins there; return where it ends, too."""
+    match = _EXPOSURE(text, at)
+    if match is None:
+        value, end = _decoder.raw_decode(text, at)
+        return read_event(value), end
+    identity, source, subject, time, sequence, process, data, flag, experiment, variant = match.groups()
+    kind = "flagstaff.exposure"
+    event = Event(
+        source, identity, kind, subject, _moment(time), process, int(sequence), flag, experiment, variant, None, data
+    )
+    return event, match.end()
+
+
 def _parse(body: bytes) -> object:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
@@ -107,6 +150,9 @@ def _parse(body: bytes) -> object:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _name(value: Mapping[str, object], field: str) -> str:
