@@ -101,7 +101,7 @@ class Balance(RuleBasedStateMachine):
             return
         job, self.job = self.job, None
         try:
-            answer: Verdict | Exception = self.collector.send(job.parcel)
+            answer: Verdict | Exception | None = self.pipeline.sender.perform(job)
         except ConnectionError as error:
             answer = error
         self.pipeline.sender.done(job, answer, self.clock.now)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from flagstaff.events.sender import Delivery
 from flagstaff.events.spool import MemorySpool
+from flagstaff.events.transport import DELIVERED, RETRY, Verdict
 from flagstaff.net.http import Http
 from tests.events.conftest import MakePipeline
 from tests.events.lab import KEY, NOON, Answer, Arm, Collector, FakeClock, Pipeline, over_http
@@ -87,9 +91,10 @@ def test_what_came_during_a_delivery_has_an_interval_of_its_own(pipeline: Pipeli
     clock.turn(5.0)
     job = pipeline.sender.next(clock.now)
     assert isinstance(job, Delivery)
+    verdict = pipeline.sender.perform(job)
     clock.turn(1.0)
     pipeline.expose("b")
-    pipeline.sender.done(job, pipeline.sender.perform(job), clock.now)
+    pipeline.sender.done(job, verdict, clock.now)
 
     assert pipeline.step() == 4.0
 
@@ -563,8 +568,8 @@ def test_the_answer_to_a_delivery_of_the_parent_means_nothing_to_a_child(
     assert pipeline.balanced()
 
 
-def test_what_arrives_after_the_spool_was_closed_is_not_counted_twice(
-    pipeline: Pipeline, clock: FakeClock
+def test_a_batch_that_has_gone_before_it_was_packed_is_not_missed(
+    pipeline: Pipeline, clock: FakeClock, collector: Collector
 ) -> None:
     pipeline.expose("a")
     pipeline.sender.flush()
@@ -572,6 +577,62 @@ def test_what_arrives_after_the_spool_was_closed_is_not_counted_twice(
     assert isinstance(job, Delivery)
     pipeline.recorder.close()
     pipeline.sender.done(job, pipeline.sender.perform(job), clock.now)
+
+    assert pipeline.step() > 0
+    assert collector.bodies == []
+    assert pipeline.balanced()
+
+
+class Noted:
+    """Takes whatever it gets, and notes on which threads it was packed and sent."""
+
+    def __init__(self) -> None:
+        self.packed: list[int] = []
+        self.sent: list[int] = []
+
+    def pack(self, records: Sequence[bytes]) -> list[bytes]:
+        self.packed.append(threading.get_ident())
+        return list(records)
+
+    def send(self, parcel: list[bytes]) -> Verdict:
+        raise NotImplementedError
+
+    async def asend(self, parcel: list[bytes]) -> Verdict:
+        self.sent.append(len(parcel))
+        return Verdict(DELIVERED if len(self.sent) > 1 else RETRY)
+
+
+def test_an_event_loop_is_not_held_up_by_the_packing_of_a_batch(clock: FakeClock) -> None:
+    transport = Noted()
+    pipeline = Pipeline(transport, clock)
+    pipeline.expose("a", "b")
+    pipeline.sender.flush()
+
+    async def deliver() -> None:
+        for _ in range(2):
+            job = pipeline.sender.next(clock.now)
+            assert isinstance(job, Delivery)
+            pipeline.sender.done(job, await pipeline.sender.aperform(job), clock.now)
+            clock.turn(60.0)
+
+    asyncio.run(deliver())
+
+    assert len(transport.packed) == 1
+    assert transport.packed[0] != threading.get_ident()
+    assert transport.sent == [2, 2]
+    assert pipeline.ledger.snapshot()["delivered"] == 2
+
+
+def test_what_arrives_after_the_spool_was_closed_is_not_counted_twice(
+    pipeline: Pipeline, clock: FakeClock
+) -> None:
+    pipeline.expose("a")
+    pipeline.sender.flush()
+    job = pipeline.sender.next(clock.now)
+    assert isinstance(job, Delivery)
+    verdict = pipeline.sender.perform(job)
+    pipeline.recorder.close()
+    pipeline.sender.done(job, verdict, clock.now)
 
     counts = pipeline.ledger.snapshot()
     assert (counts["delivered"], counts["dropped"]) == (0, {"shutdown": 1})

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from flagstaff.events.disk import DiskSpool
 from flagstaff.events.ledger import Ledger
-from flagstaff.events.spool import Batch, MemorySpool, Spool
+from flagstaff.events.model import Form
+from flagstaff.events.spool import BREATH, Batch, MemorySpool, Spool
 from tests.events.lab import FakeClock
 
 QUOTA = 16 * 1024 * 1024
@@ -55,6 +56,18 @@ def test_looking_takes_nothing(spool: Spool) -> None:
     fill(spool, b"a")
 
     assert peeked(spool) == peeked(spool) == [b"a"]
+
+
+def test_encoding_many_events_lets_others_work_in_between(spool: Spool) -> None:
+    form = Form("shop", "live", "a" * 16, "flag", "flag", "a", "targeting_key", None, 1)
+    for number in range(3 * BREATH + 1):
+        assert spool.expose(form, f"unit-{number}", 1.8e9, number)
+    breaths: list[int] = []
+
+    batch = spool.peek(10_000, 1 << 20, lambda: breaths.append(spool.appended))
+
+    assert batch is not None
+    assert (len(batch.records), len(breaths)) == (3 * BREATH + 1, 3)
 
 
 def test_an_empty_spool_has_no_batch(spool: Spool) -> None:

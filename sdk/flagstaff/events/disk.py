@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from flagstaff.events.ledger import Ledger
     from flagstaff.events.model import Form
-    from flagstaff.events.spool import LastWords
+    from flagstaff.events.spool import Breathe, LastWords
     from flagstaff.runtime.clock import Clock
 
 __all__ = ["DiskSpool"]
@@ -230,21 +230,23 @@ class DiskSpool:
 
     # -- out ----------------------------------------------------------------------------------------------
 
-    def peek(self, max_count: int, max_bytes: int) -> Batch | None:
+    def peek(self, max_count: int, max_bytes: int, breathe: Breathe = None) -> Batch | None:
         with self._lock:
             # First what would die with us; it is little, and mostly nothing.
-            batch = self._memory.peek(max_count, max_bytes)
+            batch = self._memory.peek(max_count, max_bytes, breathe)
             self._out = None if batch is None else _Out(batch, ())
             segments = () if batch is not None or self._closed else tuple(self._segments)
-        return batch if not segments else self._gather(segments, max_count, max_bytes)
+        return batch if not segments else self._gather(segments, max_count, max_bytes, breathe)
 
-    def _gather(self, segments: tuple[Segment, ...], max_count: int, max_bytes: int) -> Batch | None:
+    def _gather(
+        self, segments: tuple[Segment, ...], max_count: int, max_bytes: int, breathe: Breathe
+    ) -> Batch | None:
         """Make a batch of the oldest records, reading without keeping those who append waiting."""
         records: list[Record] = []
         parts: list[_Part] = []
         room = max_bytes
         for segment in segments:
-            found, end = self._read(segment, max_count - len(records), room)
+            found, end = self._read(segment, max_count - len(records), room, breathe)
             weight = sum(len(record[0]) for record in found)
             if records and weight > room:
                 break
@@ -261,12 +263,14 @@ class DiskSpool:
             self._out = _Out(Batch(self.settled, tuple(records)), tuple(parts))
             return self._out.batch
 
-    def _read(self, segment: Segment, max_count: int, max_bytes: int) -> tuple[tuple[Record, ...], int]:
+    def _read(
+        self, segment: Segment, max_count: int, max_bytes: int, breathe: Breathe
+    ) -> tuple[tuple[Record, ...], int]:
         """Some records and where the next one is; a segment that has none left is dealt with."""
         with self._lock:
             size = segment.size
         try:
-            found = segment.fetch(size, max_count, max_bytes)
+            found = segment.fetch(size, max_count, max_bytes, breathe)
         except OSError as error:
             self._give_up(segment, error)
             return (), 0

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from flagstaff.events.model import Form
+from flagstaff.events.spool import BREATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagstaff.events.spool import Record
+    from flagstaff.events.spool import Breathe, Record
 
 __all__ = ["MOST_FORMS", "Scan", "frame_event", "frame_exposure", "frame_form", "scan", "survey"]
 
@@ -31,6 +32,7 @@ MOST_FORMS = 1 << 16  # in one file
 
 _MARK = b"\xf1ag2"
 _FORM, _EXPOSURE, _EVENT = b"f", b"x", b"e"
+_FORM_BYTE, _EXPOSURE_BYTE = _FORM[0], _EXPOSURE[0]
 _LONGEST = 1024 * 1024  # bytes of a body; no event comes near it
 _NEVER = 253_402_300_800.0  # seconds since the epoch: the year 10000
 _HEAD = struct.Struct("<4sII")
@@ -39,8 +41,11 @@ _BEGIN = struct.Struct("<cHQd")
 _NUMBERED = struct.Struct("<cH")
 _LENGTH = struct.Struct("<H")
 
+_BEGIN_SIZE = _BEGIN.size
+
 _head = _HEAD.pack
 _begin = _BEGIN.pack
+_unpack_begin = _BEGIN.unpack_from
 
 
 class Scan(NamedTuple):
@@ -84,19 +89,28 @@ def _names(flag: str, variant: str) -> bytes:
     return b"".join(parts)
 
 
-def scan(data: bytes, forms: dict[int, Form], max_count: int, max_bytes: int, *, more: bool = False) -> Scan:
+def scan(
+    data: bytes,
+    forms: dict[int, Form],
+    max_count: int,
+    max_bytes: int,
+    breathe: Breathe = None,
+    *,
+    more: bool = False,
+) -> Scan:
     """Read records from the start on, within both bounds but at least one.
 
     ``forms`` are those that were met before; new ones are added. What is damaged or cut off is passed over:
     the next whole frame is found by its mark. With ``more`` bytes to come, reading ends before a frame that
-    may go on in those.
+    may go on in those. ``breathe`` is as in ``Spool.peek``.
     """
     records: list[Record] = []
     size = damaged = 0
     walk = _Walk(data, more=more)
     for start, end in walk:
-        damaged, walk.passed = damaged + walk.passed, 0
-        if data[start : start + 1] == _FORM:
+        if walk.passed:
+            damaged, walk.passed = damaged + walk.passed, 0
+        if data[start] == _FORM_BYTE:
             damaged += not _learn(data[start:end], forms)
             continue
         record = _record(data, start, end, forms)
@@ -110,6 +124,8 @@ def scan(data: bytes, forms: dict[int, Form], max_count: int, max_bytes: int, *,
         records.append(record)
         if len(records) >= max_count:
             break
+        if breathe is not None and not len(records) % BREATH:
+            breathe()
     else:
         damaged += walk.passed - (walk.torn and walk.passed > 0)
     return Scan(tuple(records), walk.at, damaged)
@@ -124,7 +140,7 @@ def survey(data: bytes, at: int, forms: dict[int, Form]) -> tuple[int, int]:
     last = 0
     walk = _Walk(data)
     for start, end in walk:
-        is_form = data[start : start + 1] == _FORM and _learn(data[start:end], forms)
+        is_form = data[start] == _FORM_BYTE and _learn(data[start:end], forms)
         if start - _SIZE >= at:
             count += walk.passed + (not is_form)
         walk.passed, last = 0, end
@@ -181,12 +197,13 @@ def _learn(body: bytes, forms: dict[int, Form]) -> bool:
 def _record(data: bytes, start: int, end: int, forms: dict[int, Form]) -> Record | None:
     """The record of a whole frame, or None if it is not one of ours."""
     try:
-        if data[start : start + 1] == _EXPOSURE and end - start >= _BEGIN.size:
-            _, number, own, now = _BEGIN.unpack(data[start : start + _BEGIN.size])
+        name = start + _BEGIN_SIZE
+        if data[start] == _EXPOSURE_BYTE and name <= end:
+            _, number, own, now = _unpack_begin(data, start)
             form = forms[number]
             if not 0.0 <= now < _NEVER:
                 return None
-            unit = data[start + _BEGIN.size : end].decode("utf-8", "surrogatepass")
+            unit = data[name:end].decode("utf-8", "surrogatepass")
             return form.render(unit, now, own), form.flag, form.variant
         if data[start : start + 1] == _EVENT:
             return _event(data[start + 1 : end])

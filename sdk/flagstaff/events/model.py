@@ -10,7 +10,7 @@ from json import JSONEncoder, loads
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmh3 import mmh3_x64_128_uintdigest
+from mmh3 import mmh3_x64_128_digest
 
 from flagstaff.events.ledger import NOT_ENCODABLE, TOO_LARGE
 
@@ -65,7 +65,7 @@ class Form:
     its unit, its moment and its number, and be encoded when it is sent.
     """
 
-    __slots__ = ("_data", "_fields", "_head", "_identity", "_tail", "flag", "variant", "weight")
+    __slots__ = ("_data", "_fields", "_head", "_identity", "_tail", "_today", "flag", "variant", "weight")
 
     def __init__(  # noqa: PLR0917 - the order in which they are kept
         self,
@@ -86,6 +86,7 @@ class Form:
         self._identity = "\0".join(
             ("", project, environment, experiment, f"{revision:d}", variant, unit_type, "")
         )
+        self._today = ("", b"")  # the day of the last event, and what its id is made of but for the unit
         self._head = (
             f'","source":{_text(_source(project, environment))},"type":"flagstaff.exposure","subject":'
         )
@@ -121,8 +122,12 @@ class Form:
         32 hex digits of MurmurHash3 x64 128 (Austin Appleby, 2011), seed 0, over the day, the
         project, the environment and what tells the exposure apart, joined by NULs, in UTF-8.
         """
-        identity = f"{day}{self._identity}{unit}".encode("utf-8", "surrogatepass")
-        return f"{mmh3_x64_128_uintdigest(identity, 0):032x}"
+        today, begin = self._today
+        if today != day:
+            begin = f"{day}{self._identity}".encode("utf-8", "surrogatepass")
+            self._today = day, begin
+        # The digest lies the lowest byte first.
+        return mmh3_x64_128_digest(begin + unit.encode("utf-8", "surrogatepass"), 0)[::-1].hex()
 
     def render(self, unit: str, now: float, number: int) -> bytes:
         """The event: ``now`` is seconds since the epoch, ``number`` the event's in its process."""
@@ -242,8 +247,13 @@ def check_unit(unit: str) -> None:
 
 def _stamp(now: float) -> str:
     """A time in RFC 3339, UTC, with milliseconds."""
-    second = int(now)
-    return f"{_second(second)}{int((now - second) * 1000):03d}Z"
+    return _millisecond(int(now * 1000))
+
+
+@lru_cache(maxsize=256)
+def _millisecond(moment: int) -> str:
+    second, rest = divmod(moment, 1000)
+    return f"{_second(second)}{rest:03d}Z"
 
 
 @lru_cache(maxsize=256)

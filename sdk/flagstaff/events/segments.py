@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagstaff.events.model import Form
+    from flagstaff.events.spool import Breathe
 
 __all__ = ["LEAST_ROOM", "Home", "Segment", "abandoned"]
 
@@ -155,13 +156,13 @@ class Segment:
         if self._handle is not None:
             _sync(self._handle)
 
-    def fetch(self, end: int, max_count: int, max_bytes: int) -> Scan:
+    def fetch(self, end: int, max_count: int, max_bytes: int, breathe: Breathe = None) -> Scan:
         """The oldest records that wait before ``end``; the end in the answer is a place in the file."""
         window = max_bytes
         while True:
             most = min(end - self.at, window + _MORE, max_count * _PER_RECORD + _MORE)
             more = most < end - self.at
-            found = scan(self._read(most), self._forms, max_count, max_bytes, more=more)
+            found = scan(self._read(most), self._forms, max_count, max_bytes, breathe, more=more)
             if found.records or not more:
                 return found._replace(end=self.at + found.end)
             max_count, window = max_count * 8, window * 8  # a frame, or damage, larger than all that

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+import threading
+from typing import TYPE_CHECKING, Any
 
 from flagstaff.events.ledger import REJECTED, TOO_LARGE
 from flagstaff.events.transport import DELIVERED, RETRY, Verdict
 from flagstaff.net.backoff import is_lasting
 from flagstaff.net.message import TransportError
+from flagstaff.runtime.clock import rest
 from flagstaff.runtime.notice import info, warn
 
 if TYPE_CHECKING:
@@ -27,16 +29,25 @@ _FLUSH_WAIT = 0.5  # seconds: the longest backoff while somebody waits for a flu
 _MOST_LOSSES = 200  # kinds in one loss record
 _GROWTH = 100  # parts of the full batch size that come back with every delivery
 _PATIENCE = 8  # events refused in a row before the collector itself is the suspect
+_PILE = 5  # batches that wait before sending them matters more than resting
 _NEVER = 1 << 62
 
 
-class Delivery(NamedTuple):
-    """One parcel on its way: the events in it, the losses it tells of and how, and its bytes."""
+class Delivery:
+    """One parcel on its way: ``most`` events at most, the losses it tells of and how, and its bytes.
 
-    batch: Batch | None
-    losses: tuple[Loss, ...]
-    report: bytes | None
-    parcel: Any
+    ``batch`` and ``parcel`` are made when it is performed: to encode events takes a while.
+    """
+
+    __slots__ = ("batch", "losses", "most", "packing", "parcel", "report")
+
+    def __init__(self, most: int, losses: tuple[Loss, ...], report: bytes | None) -> None:
+        self.most = most
+        self.losses = losses
+        self.report = report
+        self.batch: Batch | None = None
+        self.parcel: Any = None
+        self.packing = threading.Lock()
 
 
 class Sender:
@@ -80,6 +91,7 @@ class Sender:
         self._current: Delivery | None = None  # given out and not yet settled
         self._since: float | None = None  # nothing that waits is older than this
         self._loaded_at = 0.0
+        self._empty_until = -math.inf  # nothing that waits could be read
         self._left_behind = False
         self._limit = self._max_count  # events in a batch; smaller after a 413
         self._plan: list[int] = []  # sizes of the parts of a refused batch, next first
@@ -131,15 +143,17 @@ class Sender:
         self._arm(_NEVER, _NEVER)
         tend_in = self._spool.tend(now)
         hurry = self._hurries(now)
-        rest = self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf)
-        if rest > 0:
-            return min(rest, tend_in)
+        wait = max(
+            self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf), self._empty_until - now
+        )
+        if wait > 0:
+            return min(wait, tend_in)
         if self._current is None:
-            rest = 0.0 if self._plan else self._until_due(now, hurry=hurry)
-            if rest > 0:
-                return min(rest, tend_in)
+            wait = 0.0 if self._plan else self._until_due(now, hurry=hurry)
+            if wait > 0:
+                return min(wait, tend_in)
             self._current = self._load(now)
-        return _FLUSH_WAIT if self._current is None else self._current
+        return self._current
 
     def prepare(self) -> None:
         import logging  # noqa: F401
@@ -147,16 +161,26 @@ class Sender:
         if hasattr(self._transport, "prepare"):
             self._transport.prepare()
 
-    def perform(self, job: Delivery) -> Verdict:
-        return self._transport.send(job.parcel)
+    def perform(self, job: Delivery) -> Verdict | None:
+        self._pack(job)
+        return None if job.parcel is None else self._transport.send(job.parcel)
 
-    async def aperform(self, job: Delivery) -> Verdict:
-        return await self._transport.asend(job.parcel)
+    async def aperform(self, job: Delivery) -> Verdict | None:
+        import asyncio
 
-    def done(self, job: Delivery, answer: Verdict | Exception, now: float) -> None:
-        """Settle a delivery, split it, or keep it for another attempt."""
+        if job.parcel is None:  # it would hold up a loop
+            await asyncio.to_thread(self._pack, job)
+        return None if job.parcel is None else await self._transport.asend(job.parcel)
+
+    def done(self, job: Delivery, answer: Verdict | Exception | None, now: float) -> None:
+        """Settle a delivery, split it, or keep it for another attempt; None is for one that was empty."""
         if job is not self._current:
             return  # it was the parent's, before a fork
+        if answer is None:
+            self._current = None
+            self._plan.clear()
+            self._empty_until = now + _FLUSH_WAIT
+            return
         verdict = answer if isinstance(answer, Verdict) else _raised(answer)
         if verdict.outcome == RETRY:
             self._fail(verdict, now)
@@ -190,21 +214,28 @@ class Sender:
         self._spool.wake_at = self._spool.settled + count
         self._spool.wake_size = size
 
-    def _load(self, now: float) -> Delivery | None:
+    def _load(self, now: float) -> Delivery:
         self._arm(_NEVER, _NEVER)
         self._loaded_at = now
-        batch = self._spool.peek(self._plan[0] if self._plan else self._limit, self._max_bytes)
         # A batch under suspicion goes without the loss record: it must not confuse the search.
         losses = () if self._plan else self._ledger.losses(_MOST_LOSSES)
-        self._left_behind = batch is not None and self._spool.pending > len(batch.records)
-        records = [] if batch is None else [record[0] for record in batch.records]
         report = self._encoder.loss(losses, self._clock.time()) if losses else None
-        if report is not None:
-            records.append(report)
-        if not records:
-            self._plan.clear()
-            return None
-        return Delivery(batch, losses, report, self._transport.pack(records))
+        return Delivery(self._plan[0] if self._plan else self._limit, losses, report)
+
+    def _pack(self, job: Delivery) -> None:
+        """Make the parcel of a delivery that has none yet, a good guest unless a pile of batches waits."""
+        with job.packing:  # a task that was cut off may have left a thread at it
+            if job.parcel is not None:
+                return
+            spool = self._spool
+            breathe = rest if spool.pending < _PILE * self._max_count else None
+            job.batch = batch = spool.peek(job.most, self._max_bytes, breathe)
+            self._left_behind = batch is not None and spool.pending > len(batch.records)
+            records = [] if batch is None else [record[0] for record in batch.records]
+            if job.report is not None:
+                records.append(job.report)
+            if records:
+                job.parcel = self._transport.pack(records)
 
     def _delivered(self, job: Delivery) -> None:
         if job.batch is not None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from flagstaff.events.model import Form
 
-__all__ = ["Batch", "LastWords", "MemorySpool", "Record", "Spool"]
+__all__ = ["BREATH", "Batch", "Breathe", "LastWords", "MemorySpool", "Record", "Spool"]
 
 Record: TypeAlias = tuple[bytes, str, str]  # the encoded event, its flag, its variant
 LastWords: TypeAlias = Callable[[Sequence[Record]], Sequence[bytes]]
+Breathe: TypeAlias = Callable[[], object] | None
 
+BREATH = 64  # events that are encoded between two breaths
 _KEPT_ASIDE = 16  # refused events kept for a person to look at
 
 
@@ -58,8 +60,11 @@ class Spool(Protocol):
     def append(self, record: bytes, flag: str, variant: str) -> bool:
         """Keep an encoded event; False when there is no room for it."""
 
-    def peek(self, max_count: int, max_bytes: int) -> Batch | None:
-        """Return the oldest events within both bounds, but at least one; None when there are none."""
+    def peek(self, max_count: int, max_bytes: int, breathe: Breathe = None) -> Batch | None:
+        """Return the oldest events within both bounds, but at least one; None when there are none.
+
+        ``breathe`` is called after every ``BREATH`` of them, to let others work.
+        """
 
     def acknowledge(self, batch: Batch) -> int:
         """Let go of the batch that was peeked last; return how many events that were."""
@@ -158,7 +163,7 @@ class MemorySpool:
             self._kept.append(event)
         return True
 
-    def peek(self, max_count: int, max_bytes: int) -> Batch | None:
+    def peek(self, max_count: int, max_bytes: int, breathe: Breathe = None) -> Batch | None:
         with self._lock:
             oldest = tuple(islice(self._kept, max_count))
             position = self.settled
@@ -170,6 +175,8 @@ class MemorySpool:
             if size > max_bytes and records:
                 break
             records.append(record)
+            if breathe is not None and not len(records) % BREATH:
+                breathe()
         return Batch(position, tuple(records)) if records else None
 
     def acknowledge(self, batch: Batch) -> int:
