@@ -32,8 +32,9 @@ NAMES = PLAIN | st.text(st.sampled_from('ab,:[]{}"\\/\n\x7fé\ud800'), min_size=
 def written(draw: st.DrawFn) -> str:
     """An exposure as clients write it, now and then with a character changed, cut out or doubled."""
     kind = draw(st.sampled_from([PLAIN, NAMES]))
-    *names, rule = draw(st.lists(kind, min_size=8, max_size=8))
-    form = Form(*names, rule if draw(st.booleans()) else None, draw(st.integers(-1, 10**20)))
+    project, place, process, flag, experiment, arm, unit_type = (draw(kind) for _ in range(7))
+    rule, revision = draw(st.none() | kind), draw(st.integers(-1, 10**20))
+    form = Form(project, place, process, flag, experiment, arm, unit_type, rule, revision)
     text = form.render(draw(kind), draw(st.floats(0, 1e11)), draw(st.integers(0, 10**18))).decode()
     if draw(st.booleans()):
         at = draw(st.integers(0, len(text)))

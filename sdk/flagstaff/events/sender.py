@@ -42,12 +42,12 @@ class Delivery:
     __slots__ = ("batch", "losses", "most", "packing", "parcel", "report")
 
     def __init__(self, most: int, losses: tuple[Loss, ...], report: bytes | None) -> None:
-        self.most = most
-        self.losses = losses
-        self.report = report
+        self.most: int = most
+        self.losses: tuple[Loss, ...] = losses
+        self.report: bytes | None = report
         self.batch: Batch | None = None
         self.parcel: Any = None
-        self.packing = threading.Lock()
+        self.packing: threading.Lock = threading.Lock()
 
 
 class Sender:
@@ -143,9 +143,7 @@ class Sender:
         self._arm(_NEVER, _NEVER)
         tend_in = self._spool.tend(now)
         hurry = self._hurries(now)
-        wait = max(
-            self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf), self._empty_until - now
-        )
+        wait = max(self._backoff.remaining(now, _FLUSH_WAIT if hurry else math.inf), self._empty_until - now)
         if wait > 0:
             return min(wait, tend_in)
         if self._current is None:

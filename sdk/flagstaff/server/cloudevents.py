@@ -22,9 +22,10 @@ _DIGITS = 18  # of a sequence number: what an integer of 64 bits holds
 _NONE = (None, None, None, None)
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
-# What nearly all events are, as our clients write them: an exposure in plain ASCII. To see that it is one is to
-# have read it, at a fraction of what a parser and the checks of its dictionaries take; and its data stands
+# What nearly all events are, as our clients write them: an exposure in plain ASCII. To see that it is one is
+# to have read it, at a fraction of what a parser and checks of its dictionaries take; and its data stands
 # there as it is to be stored. Everything else takes the long way.
+_KIND = "flagstaff.exposure"
 _PLAIN = r'"([ !#-\[\]-~]*)"'
 _UNREAD = _PLAIN.replace("(", "(?:")
 _FILLED = _PLAIN.replace("*", "+")
@@ -132,10 +133,8 @@ def _read_next(text: str, at: int) -> tuple[Event, int]:
         value, end = _decoder.raw_decode(text, at)
         return read_event(value), end
     identity, source, subject, time, sequence, process, data, flag, experiment, variant = match.groups()
-    kind = "flagstaff.exposure"
-    event = Event(
-        source, identity, kind, subject, _moment(time), process, int(sequence), flag, experiment, variant, None, data
-    )
+    columns = (flag, experiment, variant, None)
+    event = Event(source, identity, _KIND, subject, _moment(time), process, int(sequence), *columns, data)
     return event, match.end()
 
 
