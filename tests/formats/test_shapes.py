@@ -18,10 +18,26 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
         {"events": [{"type": "hydration", "features": []}]},
     ],
     "growthbook": [{"features": {"a": {"defaultValue": 1}}}, {"status": 200, "features": {}}],
-    "flagd": [{"flags": {"a": {"state": "ENABLED", "variants": {}}}}, {"flags": [{"key": "a"}]}],
-    "optimizely": [{"version": "4", "featureFlags": [], "rollouts": [], "experiments": []}],
-    "eppo": [{"flags": {"a": {"enabled": True, "allocations": []}}, "bandits": {}}],
-    "launchdarkly": [{"flags": {"a": {"on": True, "variations": [1]}}, "segments": {}}],
+    "flagd": [
+        {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}},
+        {"flags": {}, "$evaluators": {}},
+        {"flags": {"a": {"state": "ENABLED", "variants": {}}}},
+        {"flags": [{"key": "a"}]},
+    ],
+    "optimizely": [
+        {"version": "4", "featureFlags": [], "rollouts": [], "experiments": []},
+        {"version": "2", "projectId": "1", "experiments": [], "groups": []},
+    ],
+    "eppo": [
+        {"createdAt": "2026-01-01T00:00:00Z", "format": "SERVER", "flags": {}},
+        {"flags": {"a": {"enabled": True, "allocations": []}}, "bandits": {}},
+    ],
+    "launchdarkly": [
+        {"flags": {"a": {"on": True, "variations": [1]}}, "segments": {}},
+        {"flags": {"a": {"on": True, "variations": [1]}}},
+        {"flags": {}, "segments": {}},
+        {"flags": {"a": {"version": 2, "deleted": True}}, "segments": {}},
+    ],
     "flagsmith": [
         {"environment": {"key": "k", "name": "n"}, "features": {"a": {}}, "segments": {}},
         {"api_key": "k", "feature_states": [], "project": {}},
@@ -38,6 +54,25 @@ def test_every_format_has_a_shape() -> None:
 )
 def test_a_document_looks_like_its_format(name: str, document: dict[str, Any]) -> None:
     assert format_of(document) == name
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"feature_gates": [], "dynamic_configs": []},
+        {"splits": [], "since": 1, "till": 2},
+        {"path": "/", "data": {"flags": {}, "segments": {}}},
+    ],
+)
+def test_what_has_no_part_of_a_native_document_is_not_taken_for_one(document: dict[str, Any]) -> None:
+    with pytest.raises(RulesError, match="no format that is known: native, unleash, growthbook"):
+        load(document, format="auto")
+
+
+def test_a_version_that_was_forgotten_is_missed() -> None:
+    document = {"flags": {"a": {"default": "off"}}, "segments": {"s": {"attribute": "a", "op": "exists"}}}
+    with pytest.raises(RulesError, match="version: is missing"):
+        load(document, format="auto")
 
 
 @pytest.mark.parametrize("document", [{}, {"flags": {}}, {"flags": 7}, {"features": 7}, [], None, "version"])

@@ -61,7 +61,7 @@ class Format:
                 data, suffix=suffix, source=source, strict=strict, before=before, breathe=breathe
             )
         raw = _plain(data, suffix, source)
-        name = _guessed(raw) if self.name == "auto" else self.name
+        name = _guessed(raw, source) if self.name == "auto" else self.name
         if name == "native":
             return native.load(raw, source=source, strict=strict, before=before, breathe=breathe)
         translated = _translated(name, raw, self.options, source)
@@ -119,10 +119,14 @@ def _plain(data: bytes | Mapping[str, Any], suffix: str, source: str) -> Any:
     return read(bytes(data), suffix, source) if isinstance(data, bytes | bytearray) else plain(data)
 
 
-def _guessed(raw: Any) -> str:
+def _guessed(raw: Any, source: str) -> str:
     from flagstaff.formats.shapes import format_of
 
-    return format_of(raw) or "native"  # whose reader says best what it is that is missing
+    found = format_of(raw)
+    if found is None and isinstance(raw, dict) and raw and not raw.keys() & {"version", "flags"}:
+        known = ", ".join(name for name in FORMATS if name != "auto")
+        raise RulesError([Problem("", f"looks like a document of no format that is known: {known}")], source)
+    return found or "native"  # whose reader says best what it is that is missing
 
 
 def _translated(name: str, raw: Any, options: Mapping[str, Any], source: str) -> Any:

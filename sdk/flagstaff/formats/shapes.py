@@ -16,7 +16,11 @@ def format_of(document: Any) -> str | None:
 
 
 def _is_optimizely(document: Mapping[str, Any]) -> bool:
-    return isinstance(document.get("featureFlags"), list) and isinstance(document.get("rollouts"), list)
+    if isinstance(document.get("featureFlags"), list):
+        return isinstance(document.get("rollouts"), list)
+    return (
+        isinstance(document.get("experiments"), list) and "projectId" in document
+    )  # before there were flags
 
 
 def _is_unleash(document: Mapping[str, Any]) -> bool:
@@ -37,14 +41,24 @@ def _is_growthbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_eppo(document: Mapping[str, Any]) -> bool:
-    return _have(document, "allocations")
+    return _have(document, "allocations") or document.get("format") in ("SERVER", "CLIENT")
 
 
 def _is_launchdarkly(document: Mapping[str, Any]) -> bool:
+    flags, segments = document.get("flags"), document.get("segments")
+    if isinstance(flags, Mapping) and isinstance(segments, Mapping) and "version" not in document:
+        parts = (
+            *flags.values(),
+            *segments.values(),
+        )  # each of a version; some are what is left of the deleted
+        if all(isinstance(part, Mapping) and "version" in part for part in parts):
+            return True
     return _have(document, "variations")
 
 
 def _is_flagd(document: Mapping[str, Any]) -> bool:
+    if "$evaluators" in document or str(document.get("$schema")).startswith("https://flagd.dev/"):
+        return True
     return isinstance(document.get("flags"), list) or _have(document, "state")
 
 
@@ -66,7 +80,7 @@ _LOOKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "flagsmith": _is_flagsmith,
     "growthbook": _is_growthbook,
     "eppo": _is_eppo,
-    "launchdarkly": _is_launchdarkly,
     "flagd": _is_flagd,
+    "launchdarkly": _is_launchdarkly,
 }
 """In this order: what comes first has the plainer marks."""
