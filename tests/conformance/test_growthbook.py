@@ -31,7 +31,6 @@ NOT_ASKED = {
     "force": "a rule that forces a value is no experiment",
 }
 LEFT_OUT = {
-    "stickyBucket": "needs a store of assignments, which flagstaff doesn't have",
     "urlRedirect": "redirects are for browsers",
 }
 
@@ -207,6 +206,24 @@ def test_equal_weights(case: Case) -> None:
 
     sizes = [ranges[0][1] - ranges[0][0] for ranges in found]
     assert all(abs(size - weight * 10_000) <= 1 for size, weight in zip(sizes, expected, strict=True))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@all_of("stickyBucket")
+def test_sticky_buckets(case: Case, way: str) -> None:
+    _, given, before, key, expected, after = case
+    decision = decided({"stickyBucketAssignmentDocs": before, **given}, key, way)
+
+    assert (decision.experiment is not None) is (expected is not None)
+    if expected is not None:
+        assert (decision.variant, decision._exposed is not None) == (expected["key"], expected["hashUsed"])
+        assert same(decision.value, expected["value"])
+        saved = after[f"{expected['hashAttribute']}||{expected['hashValue']}"]["assignments"]
+        assert saved[assignment_of(given["features"][key]["rules"][0], key)] == decision.variant
+
+
+def assignment_of(rule: Mapping[str, Any], key: str) -> str:
+    return f"{rule.get('key', key)}__{rule.get('bucketVersion', 0)}"
 
 
 @all_of("decrypt")

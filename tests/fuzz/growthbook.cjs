@@ -1,7 +1,19 @@
 "use strict";
 // Answers {document, contexts} with what the SDK says, for every context of every feature.
 const readline = require("node:readline");
-const { GrowthBook } = require("@growthbook/growthbook");
+const { GrowthBook, StickyBucketService } = require("@growthbook/growthbook");
+
+// What is assigned is in the context, and stays as it is: one evaluation doesn't change the next.
+function unchanged(documents) {
+  return documents && new Proxy(documents, { set: () => true });
+}
+
+class Forgetful extends StickyBucketService {
+  async getAssignments() {
+    return null;
+  }
+  async saveAssignments() {}
+}
 
 function answers({ document, contexts }) {
   return contexts.map((given) => {
@@ -13,6 +25,8 @@ function answers({ document, contexts }) {
       forcedVariations: given.forcedVariations ?? {},
       qaMode: given.qaMode ?? false,
       enabled: given.enabled ?? true,
+      stickyBucketAssignmentDocs: unchanged(given.stickyBucketAssignmentDocs),
+      stickyBucketService: given.stickyBucketAssignmentDocs ? new Forgetful() : undefined,
     });
     const found = {};
     for (const key of Object.keys(document.features ?? {})) {

@@ -77,7 +77,7 @@ EXPERIMENTS = ("e0", "e1", "f0", "f1")
 
 
 class Fuzz(Vendor):
-    """The SDK in JavaScript is the reference. Sticky bucketing is left out: it needs a store."""
+    """The SDK in JavaScript is the reference. What it assigns it does not keep: each context has its own."""
 
     format: ClassVar[str] = "growthbook"
 
@@ -139,11 +139,26 @@ def _context(random: Random) -> dict[str, Any]:
         found["url"] = f"https://shop.test/?{query}"
     if random.random() < 0.1:
         found["forcedVariations"] = {random.choice(EXPERIMENTS): random.choice([0, 1, 1, 2, 9, -1])}
+    if random.random() < 0.3:
+        found["stickyBucketAssignmentDocs"] = _sticky(random, attributes)
     if random.random() < 0.05:
         found["qaMode"] = True
     if random.random() < 0.05:
         found["enabled"] = False
     return found
+
+
+def _sticky(random: Random, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    docs = {}
+    for name in ("id", "country"):
+        value = attributes.get(name)
+        if isinstance(value, str) and random.random() < 0.7:
+            keys = [f"{key}__{version}" for key in EXPERIMENTS for version in (0, 1, 2)]
+            given = {
+                key: random.choice(["v0", "v1", "control", "0", "1", "x"]) for key in random.sample(keys, 5)
+            }
+            docs[f"{name}||{value}"] = {"attributeName": name, "attributeValue": value, "assignments": given}
+    return docs
 
 
 class _Document:
@@ -197,7 +212,18 @@ class _Document:
             rule["seed"] = random.choice(["", "s", "é"])
         if random.random() < 0.5:
             rule["coverage"] = random.choice([0, 0.1, 0.5, 0.5, 0.999, 1, 1.5, -0.2])
+        rule |= self._stickiness()
         return rule | (self._forced() if random.random() < 0.45 else self._experiment())
+
+    def _stickiness(self) -> dict[str, Any]:
+        random = self._random
+        made: dict[str, Any] = {
+            "fallbackAttribute": random.choice(["id", "country", "plan"]),
+            "disableStickyBucketing": random.random() < 0.2,
+            "bucketVersion": random.choice([0, 1, 1, 2]),
+            "minBucketVersion": random.choice([0, 0, 1, 2]),
+        }
+        return {name: value for name, value in made.items() if random.random() < 0.3}
 
     def _forced(self) -> dict[str, Any]:
         random = self._random

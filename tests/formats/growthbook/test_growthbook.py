@@ -288,6 +288,87 @@ def test_groups_within_groups_are_no_way_to_cost_much() -> None:
     assert "comes to more than 10,000 conditions" in str(decision.error)
 
 
+# -- sticky buckets --------------------------------------------------------------------------------
+
+STUCK = {
+    "key": "titles",
+    "variations": ["Buy", "Order"],
+    "weights": [1, 0],
+    "meta": [{"key": "a"}, {"key": "b"}],
+    "condition": {"plan": "pro"},
+}
+
+
+def given_before(version: int = 0, key: str = "b", **who: str) -> list[dict[str, Any]]:
+    assignments = {f"titles__{version}": key}
+    ((name, value),) = (who or USER).items()
+    return [{"attributeName": name, "attributeValue": value, "assignments": assignments}]
+
+
+def stuck(rule: Mapping[str, Any], docs: Any, attributes: Mapping[str, Any] = USER) -> Any:
+    document = document_of({**STUCK, **rule})
+    native = load(document, format="growthbook").canonical_json
+    given = context({"attributes": attributes, "stickyBucketAssignmentDocs": docs})
+    with Client.from_document(native) as converted:
+        decision = decided(document, attributes=attributes, stickyBucketAssignmentDocs=docs)
+        assert converted.decide("checkout", given) == decision
+    return decision.value
+
+
+def test_what_was_given_before_is_kept_whatever_the_weights_and_the_condition_say() -> None:
+    docs = given_before()
+    assert stuck({}, docs) == "Order"
+    assert stuck({}, {"id||user-1": docs[0]}) == "Order"
+    assert stuck({}, {"id||user-2": docs[0]}) == "default"
+    assert stuck({}, docs, {"id": "user-2", "plan": "pro"}) == "Buy"
+    assert stuck({}, docs, {"plan": "pro"}) == "default"
+    assert stuck({"disableStickyBucketing": True}, docs) == "default"
+    assert stuck({}, given_before(key="gone")) == "default"
+
+
+def test_a_variation_of_another_version_is_drawn_anew_or_keeps_its_unit_out() -> None:
+    pro = {**USER, "plan": "pro"}
+    assert stuck({"bucketVersion": 1}, given_before(0), pro) == "Buy"
+    assert stuck({"bucketVersion": 1}, given_before(1), pro) == "Order"
+    assert stuck({"bucketVersion": 2, "minBucketVersion": 1}, given_before(0), pro) == "default"
+    assert stuck({"bucketVersion": 2, "minBucketVersion": 1}, given_before(1), pro) == "Buy"
+
+
+def test_another_attribute_is_drawn_by_where_buckets_are_sticky_and_the_first_is_missing() -> None:
+    rule = {"fallbackAttribute": "device"}
+    visitor = {"device": "d1", "plan": "pro"}
+    assert stuck(rule, [], visitor) == "Buy"
+    assert stuck(rule, None, visitor) == "default"
+    assert stuck(rule, given_before(device="d1"), visitor) == "Order"
+    assert stuck(rule, given_before(device="d1"), {**visitor, **USER}) == "Order"
+    assert stuck(rule, [*given_before(device="d1"), *given_before(key="a")], {**visitor, **USER}) == "Buy"
+    document = document_of({**STUCK, **rule})
+    asked = decided(document, attributes=visitor, stickyBucketAssignmentDocs={})
+    assert asked._exposed is not None
+    assert decided(document_of({"force": 1, "coverage": 1, **rule}), attributes=visitor).value == "default"
+
+
+def test_documents_without_a_value_count_for_those_without_the_attribute() -> None:
+    rule = {"fallbackAttribute": "device", "minBucketVersion": 1}
+    assert stuck(rule, given_before(id=""), {"device": "d1", "plan": "pro"}) == "default"
+
+
+def test_a_fallback_that_a_rule_does_not_have_is_the_id_and_is_not_drawn_by() -> None:
+    assert stuck({"hashAttribute": "org"}, given_before(), {**USER, "org": "o1"}) == "Order"
+    assert stuck({"hashAttribute": "org"}, given_before(), USER) == "default"
+
+
+def test_a_variation_given_before_that_lets_the_next_rule_decide_still_does() -> None:
+    meta = [{"key": "a"}, {"key": "b", "passthrough": True}]
+    assert stuck({"meta": meta}, given_before()) == "default"
+    assert stuck({"meta": meta}, given_before(key="a")) == "Buy"
+
+
+@pytest.mark.parametrize("docs", [7, "x", [7], {"id||user-1": 7}, {"id||user-1": {"assignments": 7}}])
+def test_documents_that_are_none_say_nothing(docs: Any) -> None:
+    assert stuck({}, docs) == "default"
+
+
 # -- documents that are wrong ----------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from flagstaff.formats.javascript import text, truthy
 
 from .contexts import EXTRA
 from .matching import TESTS, follow, value
+from .sticky import Sticky, is_sticky, sticky_of
 
 if TYPE_CHECKING:
     from flagstaff.core.context import Context
@@ -68,16 +69,16 @@ def _in_address(url: Any, key: str, count: int) -> int | None:
     return None
 
 
-def _experiment(operand: Any) -> tuple[str, int]:
+def _experiment(operand: Any) -> tuple[str, int, Sticky | None]:
     match operand:
         case {"key": str() as key, "count": int() as count}:
-            return key, count
+            return key, count, sticky_of(operand.get("sticky"))
         case _:
             raise ValueError("must be an experiment's key and how many variations it has")
 
 
 def _forced(operand: Any) -> Prepared:
-    key, count = _experiment(operand)
+    key, count, _ = _experiment(operand)
 
     def test(session: Any) -> bool:
         index = _override(session, key, count)
@@ -87,16 +88,54 @@ def _forced(operand: Any) -> Prepared:
 
 
 def _drawn(operand: Any) -> Prepared:
-    key, count = _experiment(operand)
+    """Whether somebody is drawn: what is forced, or was given before, is not."""
+    key, count, sticky = _experiment(operand)
 
     def test(session: Any) -> bool:
         if not isinstance(session, Mapping):
             return True
-        if session.get("enabled") is False or truthy(session.get("qaMode")):
-            return False
-        return _override(session, key, count) is None
+        return _is_free(session, key, count) and _assigned(session, sticky) is None
 
     return Prepared(test, "memo")
+
+
+def _stuck(operand: Any) -> Prepared:
+    """Whether somebody was given a variation before."""
+    key, count, sticky = _experiment(operand)
+
+    def test(session: Any) -> bool:
+        if not is_sticky(session):
+            return False
+        index = _assigned(session, sticky) if _is_free(session, key, count) else None
+        return index is not None and 0 <= index < count
+
+    return Prepared(test, "memo")
+
+
+def _is_free(session: Mapping[str, Any], key: str, count: int) -> bool:
+    if session.get("enabled") is False or truthy(session.get("qaMode")):
+        return False
+    return _override(session, key, count) is None
+
+
+def _assigned(session: Mapping[str, Any], sticky: Sticky | None) -> int | None:
+    return sticky.assigned(session) if sticky is not None and is_sticky(session) else None
+
+
+def _stuck_variant(expression: Any) -> Compute:
+    """The variant that somebody was given before."""
+    match expression:
+        case {"sticky": dict() as operand, "variants": list() as variants}:
+            sticky = sticky_of(operand)
+        case _:
+            raise ValueError("must be how an experiment's assignments are found, and its variants")
+
+    def compute(context: Context, _now: Callable[[], float]) -> str | None:
+        index = _assigned(context.attributes[EXTRA], sticky)
+        found: str | None = None if index is None else variants[index]
+        return found
+
+    return compute
 
 
 def _forced_variant(expression: Any) -> Compute:
@@ -120,8 +159,9 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
     "is": _like,
     "forced": _forced,
     "drawn": _drawn,
+    "stuck": _stuck,
 }
-LANGUAGES: dict[str, Callable[[Any], Compute]] = {"forced": _forced_variant}
+LANGUAGES: dict[str, Callable[[Any], Compute]] = {"forced": _forced_variant, "stuck": _stuck_variant}
 
 
 # -- where things are found ------------------------------------------------------------------------
@@ -156,7 +196,13 @@ def _nothing(_argument: Any) -> Reading:
 
 
 def _unit(argument: Any) -> Reading:
-    """An attribute by its name: whatever counts as false is no unit, all else is one, as text."""
+    """An attribute by its name: whatever counts as false is no unit, all else is one, as text.
+
+    Of two names the second is for those who lack the first, where buckets are sticky.
+    """
+    if isinstance(argument, list) and len(argument) == 2:
+        first, second = map(_unit, argument)
+        return Reading(f"{first.label}, {second.label}", partial(_read_either, first.read, second.read))
     if not isinstance(argument, str):
         raise ValueError("must be the name of an attribute")
     if argument == "id":
@@ -171,6 +217,13 @@ def _read_id_unit(context: Context) -> str | None:
 
 def _read_unit(name: str, context: Context) -> str | None:
     return _unit_text(context.attributes.get(name))
+
+
+def _read_either(
+    first: Callable[[Context], Any], second: Callable[[Context], Any], context: Context
+) -> str | None:
+    found: str | None = first(context)
+    return second(context) if found is None and is_sticky(context.attributes.get(EXTRA)) else found
 
 
 def _unit_text(own: Any) -> str | None:

@@ -17,7 +17,7 @@ _SIZES = {1: 1_000, 2: 10_000}
 class Scheme:
     """Whom a seed draws, in which version of the hash: 1 or 2. There are no buckets in any other."""
 
-    def __init__(self, seed: str, attribute: str, version: object) -> None:
+    def __init__(self, seed: str, attribute: object, version: object) -> None:
         self._seed = seed
         self._attribute = attribute
         number = version if isinstance(version, int | float) and not isinstance(version, bool) else None
@@ -60,11 +60,13 @@ def _first(bound: float, size: int) -> int:
 
 
 def unit_of(attribute: object) -> dict[str, Any]:
-    """Who is drawn and measured."""
+    """Who is drawn and measured. Of two attributes the second is for those who lack the first."""
+    if isinstance(attribute, list):
+        return {"read": "growthbook:unit", "of": attribute}
     return {"read": "growthbook:unit", "of": text(attribute) if truthy(attribute) else "id"}
 
 
-def namespace_of(given: Any, attribute: str, path: str) -> dict[str, Any]:
+def namespace_of(given: Any, attribute: object, path: str) -> dict[str, Any]:
     """Whether a unit is in an experiment's part of a namespace."""
     name, *bounds = items(given, path)[:3] or [None]
     if not isinstance(name, str) or len(bounds) != 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 from flagstaff.errors import Problem
@@ -50,6 +51,10 @@ _RULE = frozenset(
 
 _NOBODY = {"bucket": {"hash": "fnv1a", "spread": "mod", "size": 1}, "arms": []}
 """What serves nobody: a rule that merely asks other features, which may lead into a circle."""
+
+
+_MOST_VERSIONS = 1000
+"""Older versions of an experiment that are looked at."""
 
 
 class _Asked(NamedTuple):
@@ -193,7 +198,7 @@ class Feature:
     def _scheme(self, rule: Mapping[str, Any], key: str | None = None) -> Scheme:
         seed = rule.get("seed")
         name = text(seed) if truthy(seed) else key or self._key
-        return Scheme(name, _attribute(rule, "hashAttribute"), rule.get("hashVersion") or 1)
+        return Scheme(name, _drawn_by(rule), rule.get("hashVersion") or 1)
 
     # -- experiments ---------------------------------------------------------------------------------
 
@@ -205,8 +210,9 @@ class Feature:
         names = self._variants.arms(key, rule, path, variations)
         measure = {
             "experiment": key if is_name(key) else self._key,
-            "unit": unit_of(rule.get("hashAttribute")),
+            "unit": unit_of(_drawn_by(rule)),
         }
+        sticky = _sticky(rule, key)
         session = {"key": key, "count": len(variations)}
         forced = {"attribute": EXTRA, "op": "growthbook:forced", "value": session}
         expression = {"key": key, "variants": names}
@@ -220,17 +226,24 @@ class Feature:
         scheme = self._scheme(rule, key)
         if not scheme.is_known:
             return
+        if sticky is not None:
+            session = {**session, "sticky": sticky}
         drawn = {"attribute": EXTRA, "op": "growthbook:drawn", "value": session}
         who = [*asked.parents, drawn, *asked.who, *self._namespace(rule, path), *self._condition(rule, path)]
         for extra, weights, metadata in self._leaves(rule):
             arms = [*self._drawn(rule, path, scheme, names, weights)]
             told = {**self._named(rule), **_when([*who, *extra]), "measure": measure, **metadata}
             yield {**told, "draw": {"bucket": scheme.bucket, "arms": arms}}
+        if sticky is not None:  # after the draw, which leaves them out: most people come to that
+            stuck = {"attribute": EXTRA, "op": "growthbook:stuck", "value": session}
+            given = {"language": "growthbook:stuck", "expression": {"sticky": sticky, "variants": names}}
+            told = {"reason": "SPLIT", "measure": measure, **self._named(rule)}
+            yield {**told, **_when([*asked.parents, stuck, *asked.who]), "compute": given}
 
     def _namespace(self, rule: Mapping[str, Any], path: str) -> Iterator[dict[str, Any]]:
         given = rule.get("namespace")
         if truthy(given) and not truthy(rule.get("filters")):
-            yield namespace_of(given, _attribute(rule, "hashAttribute"), path_of(path, "namespace"))
+            yield namespace_of(given, _drawn_by(rule), path_of(path, "namespace"))
 
     def _drawn(
         self, rule: Mapping[str, Any], path: str, scheme: Scheme, names: list[str | None], weights: Any
@@ -303,6 +316,34 @@ def _when(conditions: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _attribute(given: Mapping[str, Any], field: str) -> str:
     return text(given[field]) if truthy(given.get(field)) else "id"
+
+
+def _drawn_by(rule: Mapping[str, Any]) -> str | list[str]:
+    """The attribute whose value is drawn; where there is another to fall back on, both."""
+    first = _attribute(rule, "hashAttribute")
+    if truthy(rule.get("disableStickyBucketing")) or not truthy(rule.get("fallbackAttribute")):
+        return first
+    return [first, text(rule["fallbackAttribute"])]
+
+
+def _sticky(rule: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """How what was given before is found; None where nothing can be."""
+    meta, fallback = rule.get("meta"), rule.get("fallbackAttribute")
+    told = meta if isinstance(meta, list) else []
+    keys = [each.get("key") if isinstance(each, Mapping) else None for each in told]
+    least = number(rule.get("minBucketVersion") or 0)
+    older = range(ceil(min(least, _MOST_VERSIONS)) if least > 0 else 0)
+    blocked = [f"{key}__{version}" for version in older]
+    if truthy(rule.get("disableStickyBucketing")) or not (any(map(truthy, keys)) or blocked):
+        return None
+    return {
+        "experiment": key,
+        "version": text(rule.get("bucketVersion") or 0),
+        "blocked": blocked,
+        "attribute": _attribute(rule, "hashAttribute"),
+        "fallback": text(fallback) if truthy(fallback) else None,
+        "keys": keys,
+    }
 
 
 def _metadata(parent: Any) -> dict[str, Any]:
