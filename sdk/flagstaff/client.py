@@ -1,4 +1,4 @@
-"""The synchronous client: its machines are driven by two threads, and one more for a file of overrides."""
+"""The synchronous client: its machines are driven by two threads at most."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from weakref import finalize
 
 from flagstaff.diagnosis import greenlets
+from flagstaff.runtime.beside import Beside
 from flagstaff.runtime.leaving import Leavers, nothing
 from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
@@ -53,6 +54,7 @@ class Client(Shell):
         self._rules_worker: Worker | None = None
         self._events_worker: Worker | None = None
         self._overrides_worker: Worker | None = None
+        self._watched: Machine[Any, Any] | None = None
         self._attended = -math.inf
         http = Http(http_client)
         self._leavers = leavers = Leavers(http)
@@ -63,12 +65,18 @@ class Client(Shell):
     def _drive(self, machine: Machine[Any, Any] | None) -> None:
         from flagstaff.runtime.worker import Worker
 
-        outlet = self._outlet
+        outlet, watched = self._outlet, self._watched
         if machine is not None:
             self._rules_worker = Worker(machine, "flagstaff-rules", self._clock, self._forked)
             self._leavers.add(self._rules_worker, partial(close, self._source))
+        if watched is not None and (machine is None or outlet is None):
+            self._overrides_worker = Worker(watched, "flagstaff-overrides", self._clock, self._forked)
+            self._leavers.add(self._overrides_worker, nothing)
+            watched = None
         if outlet is not None:
-            self._events_worker = Worker(outlet.sender, "flagstaff-events", self._clock, self._forked)
+            # Not beside the rules, which may wait in a stream.
+            sender = outlet.sender if watched is None else Beside(outlet.sender, watched)
+            self._events_worker = Worker(sender, "flagstaff-events", self._clock, self._forked)
             outlet.wanted = weakly(self._send_soon)
             outlet.progressed = weakly(self._notify)
             self._leavers.add(self._events_worker, outlet.close, outlet.drained)
@@ -77,7 +85,8 @@ class Client(Shell):
     def _start(self) -> None:
         """Start what is to run at all times; what can't be started now is tried again by evaluations."""
         workers = [self._rules_worker, self._overrides_worker]
-        if self._outlet is not None and self._outlet.durable:  # a dead process may have left events behind
+        # A dead process may have left events behind, and a file of overrides be watched beside ours.
+        if self._outlet is not None and (self._outlet.durable or self._watched is not None):
             workers.append(self._events_worker)
         started = [worker.start() for worker in workers if worker is not None]
         self._orphaned = not all(started)
@@ -85,10 +94,7 @@ class Client(Shell):
         self._attended = self._clock.monotonic()
 
     def _watch(self, machine: Machine[Any, Any]) -> None:
-        from flagstaff.runtime.worker import Worker
-
-        self._overrides_worker = Worker(machine, "flagstaff-overrides", self._clock, self._forked)
-        self._leavers.add(self._overrides_worker, nothing)
+        self._watched = machine
 
     # -- waiting --------------------------------------------------------------------------------------
 

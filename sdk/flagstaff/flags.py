@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .overrides.ladder import Frame, Wanted
 
     T = TypeVar("T")
-__all__ = ["BoundFlags", "Flags"]
+__all__ = ["BoundFlags", "Flags", "variant_named"]
 
 
 class _Table:
@@ -267,7 +267,7 @@ class Flags:
         if forced is None or snapshot is None or flag not in snapshot.rules.flags:
             return None
         found = snapshot.rules.flags[flag]
-        name = _variant_named(forced, found.variants)
+        name = variant_named(forced, found.variants)
         if name is None:
             return None
         variant, metadata = found.variants[name], {**found.metadata, "override": forced.rung}
@@ -293,12 +293,13 @@ class Flags:
             found = snapshot.rules.flags.get(flag)
             if found is None:
                 raise OverrideError(f"{rung}: no such flag: {flag}{did_you_mean(flag, snapshot.rules.flags)}")
-            if _variant_named(Forced(want, rung), found.variants) is None:
+            if variant_named(Forced(want, rung), found.variants) is None:
                 hint = did_you_mean(str(want), found.variants) or f"; there are {', '.join(found.variants)}"
                 raise OverrideError(f"{rung}: no such variant of {flag}: {want}{hint}")
 
 
-def _variant_named(forced: Forced, variants: Mapping[str, Any]) -> str | None:
+def variant_named(forced: Forced, variants: Mapping[str, Any]) -> str | None:
+    """The variant, among these, that is forced; None where there is none such."""
     wanted: Any = forced.wanted  # whatever a caller makes of it
     if isinstance(wanted, bool):
         return next((name for name, variant in variants.items() if variant.value is wanted), None)

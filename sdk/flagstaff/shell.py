@@ -11,10 +11,10 @@ from flagstaff.adoption import Adoption
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.diagnosis import greenlets
 from flagstaff.errors import OverrideError
-from flagstaff.flags import Flags
+from flagstaff.flags import Flags, variant_named
 from flagstaff.formats import check_format
 from flagstaff.listeners import Listeners
-from flagstaff.overrides import Overrides, parse_overrides
+from flagstaff.overrides import FILE, Forced, Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.runtime.weak import weakly
 from flagstaff.status import Status
@@ -260,7 +260,7 @@ class Shell(Flags):
         raise NotImplementedError
 
     def _watch(self, machine: Machine[Any, Any]) -> None:
-        """Have one more machine driven, on a thread or in a task of its own. Called before ``_drive``."""
+        """Have one more machine driven, whose jobs are short. Called before ``_drive``."""
         raise NotImplementedError
 
     def _notify(self) -> None:
@@ -299,10 +299,10 @@ class Shell(Flags):
             self._states.tell(state)
 
     def on_change(self, callback: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-        """Call ``callback`` with the keys of the flags that changed, whenever new rules were adopted.
+        """Call ``callback`` with the keys of the flags that changed: by new rules, or by the overrides' file.
 
-        It is called where rules arrive: on the client's thread or in its task. Returns a function that ends
-        it.
+        It is called where that is noticed: on one of the client's threads, or in one of its tasks. Returns a
+        function that ends it.
         """
         return self._changes.add(callback)
 
@@ -329,6 +329,21 @@ class Shell(Flags):
         with self._guarded():
             before, self._overrides.file = self._overrides.file, wanted
             self._withdraw({*before, *wanted})
+        changed = frozenset(
+            flag
+            for flag in {*before, *wanted}
+            if self._served_by(before, flag) != self._served_by(wanted, flag)
+        )
+        if changed:
+            self._changes.tell(changed)
+
+    def _served_by(self, overrides: Mapping[str, str | bool], flag: str) -> str | None:
+        """The variant that overrides of the file's rung make a flag serve, if they do."""
+        rules = self._rules.loaded
+        if rules is None or flag not in overrides or flag in self._overrides.environment:
+            return None
+        found = rules.rules.flags.get(flag)
+        return None if found is None else variant_named(Forced(overrides[flag], FILE), found.variants)
 
     def _file_problems(self) -> list[str]:
         file = self._overrides_file

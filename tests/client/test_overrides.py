@@ -389,6 +389,61 @@ def test_a_file_is_watched(make: Maker, file: Path) -> None:
     assert flags.status().problems == (f"FLAGSTAFF_OVERRIDES_FILE: there is no file {file}",)
 
 
+def test_whoever_listens_for_changes_hears_of_the_file(make: Maker, file: Path) -> None:
+    file.write_text("banner=off")
+    flags = make.from_document().flags
+    heard: list[frozenset[str]] = []
+    end = flags.on_change(heard.append)
+
+    file.write_text("checkout-cta=urgent, no-such-flag=on")  # and the banner is what it was
+    eventually(lambda: heard)
+    assert heard == [{"banner", "checkout-cta"}]
+
+    file.write_text("checkout-cta=no-such-variant")
+    eventually(lambda: len(heard) == 2)
+    assert heard[1] == {"checkout-cta"}
+
+    end()
+    file.write_text("banner=off")
+    eventually(lambda: not flags.enabled("banner"))
+    assert len(heard) == 2
+
+
+def test_nobody_hears_of_a_file_that_the_environment_outdoes(
+    make: Maker, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAGSTAFF_OVERRIDES", "banner=on")
+    flags = make.from_document().flags
+    heard: list[frozenset[str]] = []
+    flags.on_change(heard.append)
+
+    file.write_text("banner=off, checkout-cta=urgent")
+
+    eventually(lambda: heard)
+    assert heard == [{"checkout-cta"}]
+
+
+@pytest.mark.parametrize("durability", ["memory", "process"])
+def test_a_watched_file_takes_no_third_thread(
+    server: Server, file: Path, tmp_path: Path, durability: str
+) -> None:
+    server.rules = tagged(document(), '"1"')
+    before = set(threading.enumerate())
+    with Client(server.url, durability=durability, directory=tmp_path, poll_interval=300.0) as client:
+        assert client.wait_ready(20)
+        file.write_text("banner=off")
+        eventually(lambda: not client.enabled("banner"))
+
+        ours = {thread.name for thread in threading.enumerate() if thread not in before}
+        assert {name for name in ours if name.startswith("flagstaff")} == {
+            "flagstaff-rules",
+            "flagstaff-events",
+        }
+        client.variant("checkout-cta", USER)
+        assert client.flush()
+    assert client.stats()["delivered"] == 1
+
+
 def test_a_file_may_come_later(make: Maker, file: Path) -> None:
     flags = make.from_document().flags
     assert flags.enabled("banner")
