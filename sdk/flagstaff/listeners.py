@@ -1,4 +1,4 @@
-"""Those who asked to be told when something happens to a client."""
+"""Those who asked to be told when something happens to a client, or to stand in front of what it does."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-__all__ = ["Listeners"]
+__all__ = ["Listeners", "in_front_of"]
 
 T = TypeVar("T")
 
@@ -42,3 +43,20 @@ class Listeners(Generic[T]):
                 from flagstaff.runtime.notice import warn
 
                 warn("client", "a listener for %s raised %s", self._of, type(error).__name__)
+
+
+def in_front_of(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> Callable[[], None]:
+    """Put a wrapper in front of one object's method; its class and other objects of it know nothing of that.
+
+    Returns a function that takes it off again.
+    """
+    before = vars(owner).get(name)
+    setattr(owner, name, wrap(getattr(owner, name)))
+
+    def restore() -> None:
+        if before is None:
+            vars(owner).pop(name, None)
+        else:
+            setattr(owner, name, before)
+
+    return restore

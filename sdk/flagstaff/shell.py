@@ -13,7 +13,7 @@ from flagstaff.diagnosis import greenlets
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags, variant_named
 from flagstaff.formats import check_format
-from flagstaff.listeners import Listeners
+from flagstaff.listeners import Listeners, in_front_of
 from flagstaff.overrides import FILE, Forced, Overrides, parse_overrides
 from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.runtime.weak import weakly
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Shell"]
 
 _TOLD = 5  # problems in one line of a log
+_GETTERS = ("enabled", "value", "variant", "decide")
+_REQUESTS = ("send", "open")
 _OVERRIDES = "FLAGSTAFF_OVERRIDES"
 _OVERRIDES_FILE = "FLAGSTAFF_OVERRIDES_FILE"
 
@@ -313,6 +315,30 @@ class Shell(Flags):
         """
         return self._states.add(callback)
 
+    def intercept(
+        self,
+        *,
+        getters: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+        requests: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    ) -> Callable[[], None]:
+        """Stand in front of what this client does; returns a function that ends it, the last one first.
+
+        ``getters`` is given ``enabled``, ``value``, ``variant`` and ``decide``, each as it was, and returns
+        what is to be called instead; ``requests`` is given what sends a request of the client's own (a
+        coroutine function, for an ``AsyncClient``). A client that nobody intercepts pays nothing.
+        """
+        ends = []
+        if getters is not None:
+            ends += [in_front_of(self, name, getters) for name in _GETTERS]
+        if requests is not None:
+            ends += [in_front_of(self._http, name, requests) for name in _REQUESTS]
+
+        def end() -> None:
+            while ends:
+                ends.pop()()
+
+        return end
+
     # -- what is forced from outside -----------------------------------------------------------------
 
     def _idle_overrides(self, rung: str, overrides: Mapping[str, str | bool]) -> list[str]:
@@ -405,6 +431,15 @@ class Shell(Flags):
         if self._outlet is not None:
             return self._outlet.stats()
         return {"accepted": 0, "delivered": 0, "pending": 0, "dropped": {}, "losses": []}
+
+    @property
+    def edition(self) -> tuple[str | None, str | None, str | None]:
+        """Which rules decide: their project, environment and revision. Cheap, unlike ``status()``."""
+        loaded = self._rules.loaded
+        if loaded is None:
+            return None, None, None
+        rules = loaded.rules
+        return rules.project, rules.environment, None if rules.revision is None else str(rules.revision)
 
     def status(self) -> Status:
         """How the client is: whether it has rules, how old they are, and what is wrong."""

@@ -29,8 +29,6 @@ EVENT = "feature_flag.evaluation"
 
 _SCOPE = "flagstaff"
 _LONGEST = 256  # characters of a value or a unit
-_GETTERS = ("enabled", "value", "variant", "decide")
-_REQUESTS = ("send", "open")
 _SUPPRESS = ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
 
 _REASONS = {
@@ -79,31 +77,14 @@ def instrument(
     """
     logger = get_logger(_SCOPE, logger_provider=logger_provider)
     reporter = _Reporter(client, logger, values=values, context_id=context_id, spans=spans)
-    ends = [_replace(client, name, reporter.reporting) for name in _GETTERS]
-    ends += [_replace(client._http, name, _untraced) for name in _REQUESTS if hasattr(client._http, name)]
-    meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
-    measured = _Measured(client, meter)
-    ends.append(measured.end)
+    step_aside = client.intercept(getters=reporter.reporting, requests=_untraced)
+    measured = _Measured(client, metrics.get_meter(_SCOPE, meter_provider=meter_provider))
 
     def end() -> None:
-        while ends:
-            ends.pop()()
+        measured.end()
+        step_aside()
 
     return end
-
-
-def _replace(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> Callable[[], None]:
-    """Put a wrapper in front of one object's method; the class and its other objects know nothing of it."""
-    before = vars(owner).get(name)
-    setattr(owner, name, wrap(getattr(owner, name)))
-
-    def restore() -> None:
-        if before is None:
-            vars(owner).pop(name, None)
-        else:
-            setattr(owner, name, before)
-
-    return restore
 
 
 # -- evaluations -----------------------------------------------------------------------------------------
@@ -127,19 +108,20 @@ class _Reporter:
         self._values = values
         self._context_id = context_id
         self._spans = spans
-        self._rules: object = self  # those that `_shared` is about: none yet
+        self._edition: object = None  # those rules that `_shared` is about
         self._shared: dict[str, Any] = {}
 
     def _common(self) -> dict[str, Any]:
         """What all events have in common for as long as the rules stay."""
-        if self._client._rules.loaded is not self._rules:
-            self._rules, status = self._client._rules.loaded, self._client.status()
+        edition = self._client.edition
+        if edition != self._edition or not self._shared:
+            project, environment, revision = edition
             shared = {"feature_flag.provider.name": "flagstaff"}
-            if status.project is not None:
-                shared["feature_flag.set.id"] = f"{status.project}/{status.environment}"
-            if status.revision is not None:
-                shared["feature_flag.version"] = str(status.revision)
-            self._shared = shared
+            if project is not None:
+                shared["feature_flag.set.id"] = f"{project}/{environment}"
+            if revision is not None:
+                shared["feature_flag.version"] = revision
+            self._edition, self._shared = edition, shared
         return self._shared
 
     def reporting(self, getter: Callable[..., Any]) -> Callable[..., Any]:
