@@ -17,7 +17,7 @@ from typing import TypeAlias
 from .context import Context
 from .decision import Decision, fresh
 from .dialect import Dialect, Draw
-from .logic import holds, in_range, there, within
+from .logic import holds, in_range, is_whole, there, within
 from .rules import (
     LAST,
     STOP,
@@ -155,7 +155,7 @@ class _FlagWriter:
             return
         decisions = {unit: self._verdicts.pinned(variant, rule) for unit, variant in pins.items()}
         name = self._source.constant(decisions)
-        self._dialect.unit(self._source, subject)
+        self._source.line(f"u = {self._dialect.unit(self._source, subject)}")
         with self._source.block(f"if u in {name}:"):
             self._dialect.pinned(self._source)
             self._source.line(f"return {self._source.constant(fresh)}({name}[u])")
@@ -163,7 +163,7 @@ class _FlagWriter:
     @contextmanager
     def _unit(self, subject: Subject, absent: Number | None = None) -> Iterator[None]:
         """What follows is written for a context that has the unit, or gets along without."""
-        self._dialect.unit(self._source, subject)
+        self._source.line(f"u = {self._dialect.unit(self._source, subject)}")
         if absent is not None:
             yield
             return
@@ -176,7 +176,7 @@ class _FlagWriter:
     @contextmanager
     def _share(self, share: Share | None, purpose: str) -> Iterator[None]:
         """What follows is written for a unit that lies in the share."""
-        if share is None:
+        if share is None or (self._dialect.brief and is_whole(share)):
             yield
             return
         source = self._source
@@ -186,6 +186,9 @@ class _FlagWriter:
 
     def _arms(self, rule: Rule, bucket: Bucket, arms: tuple[Arm, ...], absent: Number | None = None) -> None:
         source = self._source
+        if self._dialect.brief and arms and _is_gapless(arms[:1], bucket.scheme):
+            self._return(self._verdicts.drawn(rule, arms[0].variant))
+            return
         number = self._dialect.draw(source, Draw(bucket, "split", arms=arms))
         if absent is not None:
             missing = source.constant(bucket.scheme.cut(absent))

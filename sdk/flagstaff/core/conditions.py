@@ -35,9 +35,16 @@ MAX_TEXT = 256
 class Prepared(NamedTuple):
     """An operator with its operand.
 
-    ``form`` says how the engine may write the test out in place of a call, where only *true* counts:
-    ``"=="`` or ``"in"`` with ``operand``; ``"memo"`` where the answer depends on nothing but the value and
-    is worth keeping; ``""`` for a plain call.
+    ``form`` says how the engine may write the test out in place of a call:
+
+    - ``"=="`` or ``"in"``: what equals the ``operand``, text or a set of texts, passes, and nothing else does;
+      other text fails.
+    - ``"text in"``, ``"text not in"``: text passes or fails by its being in ``operand``, a set of texts.
+      Everything else is for ``test`` to answer.
+    - ``"memo"``: the answer depends on nothing but the value, and is worth keeping. ``"text memo"``: of text
+      it is, while values that can't be keys are common.
+    - ``"exists"``: whether there is a value; or, where ``operand`` is false, none.
+    - ``""``: a plain call.
     """
 
     test: Predicate
@@ -155,7 +162,11 @@ def _is_one_of(flags: frozenset[bool], others: frozenset[Any], value: Any) -> bo
 
 def _negated(build: Callable[[Any], Prepared]) -> Callable[[Any], Prepared]:
     def prepare_negation(operand: Any) -> Prepared:
-        return Prepared(partial(_opposite, build(operand).test))
+        test, form, texts = build(operand)
+        opposite = partial(_opposite, test)
+        if not form:
+            return Prepared(opposite)
+        return Prepared(opposite, "text not in", frozenset((texts,)) if form == "==" else texts)
 
     return prepare_negation
 
@@ -384,7 +395,7 @@ def _is_in_networks(networks: tuple[Any, ...], value: Any) -> bool | None:
 def _exists(operand: Any) -> Prepared:
     if operand is not True and operand is not False:
         raise ValueError(f"must be true or false, not {_kind(operand)}")
-    return Prepared(partial(_is_there, operand))
+    return Prepared(partial(_is_there, operand), "exists", operand)
 
 
 def _is_there(wanted: bool, value: Any) -> bool:

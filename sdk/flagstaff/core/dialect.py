@@ -7,12 +7,11 @@ every test and every draw through a recorder: so an explanation can't take anoth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from mmh3 import mmh3_32_uintdigest
-
 from .buckets import unit_text
-from .conditions import Memo
+from .conditions import Memo, Predicate, prepare
 from .context import Context
 from .decision import Undecidable
 from .rules import (
@@ -22,6 +21,8 @@ from .rules import (
     Broken,
     Bucket,
     Computed,
+    Condition,
+    Direct,
     Leaf,
     Prerequisite,
     Reader,
@@ -49,21 +50,25 @@ class Linker(Protocol):
     """Where a flag's function finds what it refers to."""
 
     def segment(self, name: str) -> Test: ...
+    def member(self, name: str) -> Test: ...
+    def condition(self, name: str) -> Condition: ...
     def prerequisite(self, node: Prerequisite) -> Test: ...
     def now(self) -> float: ...
 
 
 class Dialect(Protocol):
-    """How tests and draws are written."""
+    """How tests and draws are written. ``brief``: without what makes no difference to the answer."""
 
     linker: Linker
+    brief: bool
 
     def holds(self, source: Source, leaf: Leaf) -> str: ...
     def fails(self, source: Source, leaf: Leaf) -> str: ...
     def between(self, source: Source, node: Between) -> str: ...
     def broken(self, source: Source, node: Broken) -> str: ...
     def computed(self, source: Source, node: Computed) -> str: ...
-    def unit(self, source: Source, subject: Subject) -> None: ...
+    def alternatives(self, items: tuple[Condition, ...]) -> tuple[Condition, ...]: ...
+    def unit(self, source: Source, subject: Subject) -> str: ...
     def draw(self, source: Source, draw: Draw) -> str: ...
     def begin(self, source: Source, rule: Rule) -> None: ...
     def pinned(self, source: Source) -> None: ...
@@ -75,20 +80,39 @@ class Plain:
 
     def __init__(self, linker: Linker) -> None:
         self.linker = linker
+        self.brief = True
 
     def holds(self, source: Source, leaf: Leaf) -> str:
-        form, subject = leaf.prepared.form, _subject(source, leaf.attribute)
-        if form in ("==", "in"):
-            return f"{subject} {form} {source.constant(leaf.prepared.operand)}"
-        return self._ask(source, leaf, subject)
+        test, form, operand = leaf.prepared
+        subject = _subject(source, leaf.attribute)
+        match form:
+            case "==" | "in":
+                return f"{subject} {form} {source.constant(operand)}"
+            case "text in" | "text not in":
+                return _text_first(source, subject, f"{form[5:]} {source.constant(operand)}", test)
+            case "exists":
+                return f"{subject} {'is not' if operand else 'is'} None"
+            case _:
+                return _asked(source, subject, leaf)
 
     def fails(self, source: Source, leaf: Leaf) -> str:
-        return f"{self._ask(source, leaf, _subject(source, leaf.attribute))} is False"
+        test, form, operand = leaf.prepared
+        subject = _subject(source, leaf.attribute)
+        if form in _DENIED:
+            return _text_first(source, subject, f"{_DENIED[form]} {source.constant(operand)}", test, " is False")
+        return f"{_asked(source, subject, leaf)} is False"
 
-    def _ask(self, source: Source, leaf: Leaf, subject: str) -> str:
-        if leaf.prepared.form == "memo":
-            return f"{source.constant(Memo(leaf.prepared.test))}[{subject}]"
-        return f"{source.constant(leaf.prepared.test)}({subject})"
+    def alternatives(self, items: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """The same, but texts that one attribute may equal, looked up at once."""
+        made: list[Condition] = []
+        for attribute, run in groupby(items, _attribute_of_texts):
+            found = [*run]
+            if attribute is None or len(found) < _MANY:
+                made += found
+            else:
+                texts = sorted(set().union(*map(_texts, found)))
+                made.append(Leaf(attribute, "in", texts, prepare("in", texts)))
+        return tuple(made)
 
     def between(self, source: Source, node: Between) -> str:
         start = source.constant(float("-inf") if node.start is None else node.start)
@@ -101,22 +125,21 @@ class Plain:
     def computed(self, source: Source, node: Computed) -> str:
         return f"{source.constant(node.compute)}(c, {source.constant(self.linker.now)})"
 
-    def unit(self, source: Source, subject: Subject) -> None:
-        source.line(f"u = {_subject(source, subject)}")
-        if not isinstance(subject, Reader):
-            source.line(f"if u.__class__ is not str: u = {source.constant(unit_text)}(u)")
+    def unit(self, source: Source, subject: Subject) -> str:
+        found = _subject(source, subject)
+        if isinstance(subject, Reader):
+            return found
+        name = source.name()
+        return f"({name} if ({name} := {found}).__class__ is str else {source.constant(unit_text)}({name}))"
 
     def draw(self, source: Source, draw: Draw) -> str:
         bucket, scheme = draw.bucket, draw.bucket.scheme
         parts = [source.constant(bucket.prefix)] if bucket.prefix else []
         parts += ["u"] + ([source.constant(bucket.suffix)] if bucket.suffix else [])
         text = f"({' + '.join(parts)})"
-        if scheme.hash != "murmur3" or scheme.spread == "unit":
-            return f"{source.constant(scheme.numbering())}({text})"
         # A lone surrogate makes encode() raise; the snapshot then takes the traced way, which hashes it.
-        seed = f", {source.constant(scheme.seed)}" if scheme.seed else ""
-        number = f"{source.constant(mmh3_32_uintdigest)}({text}.encode(){seed})"
-        return f"{number} % {source.constant(scheme.size)}" if scheme.spread == "mod" else number
+        phrase, used = scheme.phrase()
+        return phrase.format(text, *map(source.constant, used))
 
     def begin(self, source: Source, rule: Rule) -> None:
         pass
@@ -126,6 +149,47 @@ class Plain:
 
     def missing(self, source: Source, subject: Subject) -> None:
         pass
+
+
+_DENIED = {"==": "!=", "in": "not in", "text in": "not in", "text not in": "in"}
+"""How texts are denied what a form asks for."""
+
+
+def _asked(source: Source, subject: str, leaf: Leaf) -> str:
+    """An expression for the answer of a test, kept where that is worth it."""
+    test, form, _ = leaf.prepared
+    match form:
+        case "memo":
+            return f"{source.constant(Memo(test))}[{subject}]"
+        case "text memo":
+            name = source.name()
+            kept, asked = source.constant(Memo(test)), source.constant(test)
+            return f"({kept}[{name}] if ({name} := {subject}).__class__ is str else {asked}({name}))"
+        case _:
+            return f"{source.constant(test)}({subject})"
+
+
+def _text_first(source: Source, subject: str, compared: str, test: Predicate, verdict: str = "") -> str:
+    """A comparison of texts, and the test for all else."""
+    name = source.name()
+    otherwise = f"{source.constant(test)}({name}){verdict}"
+    return f"({name} {compared} if ({name} := {subject}).__class__ is str else {otherwise})"
+
+
+_MANY = 3
+"""As many comparisons take longer than one look into a set."""
+
+
+def _attribute_of_texts(item: Condition) -> Subject | None:
+    """The attribute that a condition compares with texts, and does nothing else."""
+    if not isinstance(item, Leaf) or item.prepared.form not in ("==", "in"):
+        return None
+    return item.attribute if all(isinstance(text, str) for text in _texts(item)) else None
+
+
+def _texts(item: Any) -> Any:
+    operand = item.prepared.operand
+    return operand if item.prepared.form == "in" else {operand}
 
 
 def _giving_up(node: Broken) -> Callable[[], bool]:
@@ -165,9 +229,23 @@ def _walk(attributes: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 def _subject(source: Source, subject: Subject) -> str:
     if isinstance(subject, Reader):
-        return f"{source.constant(subject.read)}(c)"
+        read = f"{source.constant(subject.read)}(c)"
+        return read if subject.direct is None else _direct(source, subject.direct, read)
     if subject == TARGETING_KEY:
         return "c.targeting_key"
     if len(subject) == 1:
         return source.attribute(subject[0])
     return f"{source.constant(_walk)}(c.attributes, {source.constant(subject)})"
+
+
+def _direct(source: Source, direct: Direct, read: str) -> str:
+    """What a reader reads, with its own way of doing so for the rest."""
+    found = "c.targeting_key" if direct.attribute is None else source.attribute(direct.attribute)
+    conditions = []
+    if not direct.always:
+        name = source.name()
+        conditions, found = [f"({name} := {found}).__class__ is str and {name}"], name
+    conditions += map(source.lacks, direct.unless)
+    if direct.prefix:
+        found = f"{source.constant(direct.prefix)} + {found}"
+    return f"({found} if {' and '.join(conditions)} else {read})" if conditions else found

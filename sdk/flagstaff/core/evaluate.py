@@ -14,9 +14,9 @@ from .context import Context
 from .decision import Decision, Reason, Undecidable
 from .dialect import Plain, Test
 from .explain import Explanation, Trace, Traced, nested
-from .logic import compile_condition
+from .logic import compile_condition, compile_member
 from .prerequisites import compile_prerequisite
-from .rules import Prerequisite, Rules
+from .rules import Condition, Prerequisite, Rules
 from .verdicts import fixed
 
 __all__ = ["Snapshot", "failure"]
@@ -42,6 +42,7 @@ class Snapshot:
         self._asking: set[str] = set()  # the flags whose functions ask for other flags
         self._fixed: dict[str, Decision] = {}
         self._segments: dict[str, tuple[Test, bool]] = {}
+        self._members: dict[str, tuple[Test, bool]] = {}
 
     def take_over(self, before: Snapshot, changed: Collection[str]) -> None:
         """Decide the flags that haven't ``changed`` by what was compiled for them before.
@@ -116,6 +117,15 @@ class Snapshot:
             found = self._segments[name] = (test, linking.asks)
         return found
 
+    def member(self, name: str) -> tuple[Test, bool]:
+        """The same for whether a segment's condition holds, and no more."""
+        found = self._members.get(name)
+        if found is None:
+            linking = _Linking(self)
+            test = compile_member(self.rules.segments[name], Plain(linking))
+            found = self._members[name] = (test, linking.asks)
+        return found
+
 
 class _Linking:
     """Finds what one flag or segment refers to, and takes note whether that is other flags."""
@@ -126,9 +136,17 @@ class _Linking:
         self._snapshot = snapshot
 
     def segment(self, name: str) -> Test:
-        test, asks = self._snapshot.segment(name)
+        return self._noted(*self._snapshot.segment(name))
+
+    def member(self, name: str) -> Test:
+        return self._noted(*self._snapshot.member(name))
+
+    def _noted(self, test: Test, asks: bool) -> Test:
         self.asks = self.asks or asks
         return test
+
+    def condition(self, name: str) -> Condition:
+        return self._snapshot.rules.segments[name]
 
     def prerequisite(self, node: Prerequisite) -> Test:
         self.asks = True

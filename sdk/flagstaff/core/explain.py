@@ -15,7 +15,7 @@ from typing import Any
 from .context import Context
 from .decision import Decision, Undecidable, own
 from .dialect import Draw, lookup, unit_of
-from .rules import Arm, Between, Broken, Computed, Leaf, Rule, Share, Subject, label
+from .rules import Arm, Between, Broken, Computed, Condition, Leaf, Rule, Share, Subject, label
 from .schemes import Number
 from .source import Source
 
@@ -194,6 +194,7 @@ class Traced:
 
     def __init__(self, linker: Any, trace: Trace) -> None:
         self.linker = linker
+        self.brief = False
         self._trace = trace
 
     def holds(self, source: Source, leaf: Leaf) -> str:
@@ -215,8 +216,11 @@ class Traced:
         compute = partial(self._trace.computed, node, now=self.linker.now)
         return f"{source.constant(compute)}(c)"
 
-    def unit(self, source: Source, subject: Subject) -> None:
-        source.line(f"u = {source.constant(partial(self._trace.unit, subject))}(c)")
+    def alternatives(self, items: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        return items
+
+    def unit(self, source: Source, subject: Subject) -> str:
+        return f"{source.constant(partial(self._trace.unit, subject))}(c)"
 
     def draw(self, source: Source, draw: Draw) -> str:
         return f"{source.constant(partial(self._trace.draw, draw))}(u)"

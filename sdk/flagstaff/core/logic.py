@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from math import inf
 from typing import TypeAlias
 
 from .dialect import Dialect, Draw, Test
@@ -30,7 +31,7 @@ from .rules import (
 from .schemes import Number
 from .source import Source
 
-__all__ = ["compile_condition", "holds", "in_range", "there", "within"]
+__all__ = ["compile_condition", "compile_member", "holds", "in_range", "is_whole", "there", "within"]
 
 _Whole: TypeAlias = Between | InSegment | Prerequisite | Drawn | Broken
 
@@ -43,11 +44,16 @@ def holds(source: Source, dialect: Dialect, node: Condition) -> str:
         case AllOf(items):
             return _joined("and", (holds(source, dialect, item) for item in items), "True")
         case AnyOf(items):
+            items = dialect.alternatives(items)
             return _joined("or", (holds(source, dialect, item) for item in items), "False")
         case Not(item):
             return fails(source, dialect, item)
         case Known(item):
             return holds(source, dialect, item)
+        case InSegment(name) if dialect.brief and not source.keeps:
+            return _member(source, dialect, name)
+        case Drawn(share) if dialect.brief and not source.keeps:
+            return _included(source, dialect, share)
         case _:
             return _answer(source, dialect, node)
 
@@ -67,6 +73,41 @@ def fails(source: Source, dialect: Dialect, node: Condition) -> str:
             return f"(not {holds(source, dialect, item)})"
         case _:
             return f"{_answer(source, dialect, node)} is False"
+
+
+def _member(source: Source, dialect: Dialect, name: str) -> str:
+    """Whether a segment's condition holds: written in place, where it is small."""
+    condition = dialect.linker.condition(name)
+    if _size(condition) <= _SMALL:
+        return holds(source, dialect, condition)
+    return f"{source.constant(dialect.linker.member(name))}(c)"
+
+
+_SMALL = 16
+"""The size of a segment that is written in place."""
+
+
+def _size(node: Condition) -> float:
+    """How many parts a condition has; infinitely many where it asks for other segments, or flags."""
+    match node:
+        case AllOf(items) | AnyOf(items):
+            return 1 + sum(map(_size, items))
+        case Not(item) | Known(item):
+            return 1 + _size(item)
+        case InSegment() | Prerequisite():
+            return inf
+        case _:
+            return 1
+
+
+def _included(source: Source, dialect: Dialect, share: Share) -> str:
+    """Whether a unit lies in a share, in place."""
+    unit = share.bucket.unit
+    is_there = f"(u := {dialect.unit(source, unit)}){' is not None' if isinstance(unit, Reader) else ''}"
+    if is_whole(share):
+        return f"({is_there})"
+    number = dialect.draw(source, Draw(share.bucket, "bucket", share))
+    return f"({is_there} and (n := {number}) is not None and ({within(source, dialect, share)}))"
 
 
 def _joined(word: str, parts: Iterator[str], empty: str) -> str:
@@ -93,6 +134,13 @@ def _linked(dialect: Dialect, node: InSegment | Prerequisite | Drawn) -> Test:
             return _compile_drawn(node, dialect)
 
 
+def compile_member(node: Condition, dialect: Dialect) -> Test:
+    """A function whose answer is true, or as good as, if and only if the condition is definitely true."""
+    source = Source()
+    source.line(f"return {holds(source, dialect, node)}")
+    return source.function()
+
+
 def compile_condition(node: Condition, dialect: Dialect) -> Test:
     """A function that answers True, False or None for a context."""
     source = Source(keeps=True)
@@ -104,7 +152,7 @@ def compile_condition(node: Condition, dialect: Dialect) -> Test:
 
 def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
     share, source = node.share, Source()
-    dialect.unit(source, share.bucket.unit)
+    source.line(f"u = {dialect.unit(source, share.bucket.unit)}")
     source.line(f"if not {there(share.bucket.unit)}: return None")
     source.line(f"n = {dialect.draw(source, Draw(share.bucket, 'bucket', share))}")
     source.line(f"return {within(source, dialect, share)}")
@@ -117,6 +165,12 @@ def _compile_drawn(node: Drawn, dialect: Dialect) -> Test:
 def there(unit: Subject) -> str:
     """An expression that is true if there is a unit ``u``: of a reader, even an empty text is one."""
     return "(u is not None)" if isinstance(unit, Reader) else "u"
+
+
+def is_whole(share: Share) -> bool:
+    """Whether every unit lies in the share, at any time."""
+    ends = share.bucket.scheme.ends_at
+    return not share.steps and any(start <= 0 and ends(stop) for start, stop in share.ranges)
 
 
 def within(source: Source, dialect: Dialect, share: Share) -> str:

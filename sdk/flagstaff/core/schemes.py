@@ -19,11 +19,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
+
+from mmh3 import mmh3_32_uintdigest
 
 from .buckets import BUCKETS, hash32
 
-__all__ = ["HASHES", "NATIVE", "SPREADS", "Hash", "Number", "Scheme"]
+__all__ = ["HASHES", "NATIVE", "SPREADS", "Hash", "Number", "Scheme", "digester"]
 
 Number: TypeAlias = int | float
 
@@ -31,10 +35,33 @@ SPREADS = ("scale", "mod", "unit", "raw")
 
 
 class Hash(NamedTuple):
-    """A hash of text: ``of(text)`` is a number of so many ``bits``; None: a percentage, as a float."""
+    """A hash of text: ``of(text)`` is a number of so many ``bits``; None: a percentage, as a float.
+
+    ``phrase`` is the same as an expression, in which ``{0}`` stands for the text, ``{1}``, ``{2}`` … for the
+    ``parts``; it raises where UTF-8 can't hold the text.
+    """
 
     of: Callable[[str], Any]
     bits: int | None
+    phrase: str
+    parts: tuple[Any, ...]
+
+
+def digester(name: str) -> Callable[[bytes], Any]:
+    """A hash of the standard library by its name.
+
+    Python's own is asked first: of short texts it needs half the time of that of OpenSSL, which ``hashlib``
+    prefers.
+    """
+    try:
+        made: Callable[[bytes], Any] = getattr(import_module(f"_{name}"), name)
+    except ImportError:  # a Python that was built without
+        return partial(getattr(hashlib, name), usedforsecurity=False)
+    return made
+
+
+_new_md5, _new_sha1 = digester("md5"), digester("sha1")
+_first_32, _first_64 = Struct(">I").unpack_from, Struct(">Q").unpack_from
 
 
 def _encoded(text: str) -> bytes:
@@ -57,18 +84,18 @@ def _fnv1a_twice(text: str) -> int:
 
 
 def _md5(text: str) -> int:
-    return int.from_bytes(hashlib.md5(_encoded(text), usedforsecurity=False).digest()[:4])
+    return int.from_bytes(_new_md5(_encoded(text)).digest()[:4])
 
 
 def _sha1(text: str) -> int:
-    return int.from_bytes(hashlib.sha1(_encoded(text), usedforsecurity=False).digest()[:8]) >> 4
+    return int.from_bytes(_new_sha1(_encoded(text)).digest()[:8]) >> 4
 
 
 def _percent(text: str) -> float:
     """A percentage below 100, of the whole MD5 sum; texts that would come to 100 are joined on and on."""
     repeated = text
     while True:
-        digest = hashlib.md5(_encoded(repeated), usedforsecurity=False).digest()
+        digest = _new_md5(_encoded(repeated)).digest()
         share = int.from_bytes(digest) % 9999 / 9998 * 100
         if share != 100:
             return share
@@ -76,12 +103,12 @@ def _percent(text: str) -> float:
 
 
 HASHES = {
-    "murmur3": Hash(hash32, 32),
-    "fnv1a": Hash(_fnv1a, 32),
-    "fnv1a_twice": Hash(_fnv1a_twice, 32),
-    "md5_32": Hash(_md5, 32),
-    "sha1_60": Hash(_sha1, 60),
-    "md5_percent": Hash(_percent, None),
+    "murmur3": Hash(hash32, 32, "{1}({0}.encode())", (mmh3_32_uintdigest,)),
+    "fnv1a": Hash(_fnv1a, 32, "{1}({0})", (_fnv1a,)),
+    "fnv1a_twice": Hash(_fnv1a_twice, 32, "{1}({0})", (_fnv1a_twice,)),
+    "md5_32": Hash(_md5, 32, "{1}({2}({0}.encode()).digest())[0]", (_first_32, _new_md5)),
+    "sha1_60": Hash(_sha1, 60, "({1}({2}({0}.encode()).digest())[0] >> 4)", (_first_64, _new_sha1)),
+    "md5_percent": Hash(_percent, None, "{1}({0})", (_percent,)),
 }
 """Every hash by name: the leading bits of a digest, where it has more."""
 
@@ -101,7 +128,7 @@ class Scheme:
 
     def numbering(self) -> Callable[[str], Number]:
         """The function behind ``number``."""
-        of, bits = HASHES[self.hash]
+        of, bits, *_ = HASHES[self.hash]
         if self.hash == "murmur3" and self.seed:
             of = partial(hash32, seed=self.seed)
         if self.spread == "mod":
@@ -109,6 +136,18 @@ class Scheme:
         if self.spread == "unit" and bits is not None:
             return partial(_quotient, of, float((1 << bits) - 1))
         return of
+
+    def phrase(self) -> tuple[str, tuple[Any, ...]]:
+        """``number`` as an expression: see ``Hash``."""
+        _, bits, phrase, parts = HASHES[self.hash]
+        if self.hash == "murmur3" and self.seed:
+            phrase, parts = "{1}({0}.encode(), {2})", (*parts, self.seed)
+        following = f"{{{len(parts) + 1}}}"
+        if self.spread == "mod":
+            return f"{phrase} % {following}", (*parts, self.size)
+        if self.spread == "unit" and bits is not None:
+            return f"{phrase} / {following}", (*parts, float((1 << bits) - 1))
+        return phrase, parts
 
     def cut(self, bound: Number) -> Number:
         """The smallest number whose bucket is at least ``bound``; on a scale that spares a multiplication."""
@@ -123,7 +162,7 @@ class Scheme:
 
     def ends_at(self, bound: Number) -> bool:
         """Whether no bucket lies at ``bound`` or beyond."""
-        return self.spread in ("scale", "mod") and bound >= self.size
+        return bound > 1 if self.spread == "unit" else bound >= self.end
 
     def bucket(self, number: Number) -> Number:
         """The bucket that a number falls into."""

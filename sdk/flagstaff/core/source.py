@@ -30,7 +30,8 @@ class Source:
         self._constants: list[Any] = []
         self._depth = 2
         self._reads_attributes = False
-        self._keeps = keeps
+        self._names = 0
+        self.keeps: bool = keeps
         self._kept: dict[int, str] = {}
 
     def constant(self, value: Any) -> str:
@@ -38,14 +39,24 @@ class Source:
         self._constants.append(value)
         return f"k{len(self._constants) - 1}"
 
+    def name(self) -> str:
+        """A name of a variable that nobody else has."""
+        self._names += 1
+        return f"t{self._names}"
+
     def attribute(self, name: str) -> str:
         """An expression for the value of one attribute."""
         self._reads_attributes = True
         return f"a.get({self.constant(name)})"
 
+    def lacks(self, name: str) -> str:
+        """An expression that is true if there is no such attribute."""
+        self._reads_attributes = True
+        return f"{self.constant(name)} not in a"
+
     def answer(self, node: Condition, write: Callable[[], str]) -> str:
         """An expression for the answer to a condition; ``write`` gives the one that works it out."""
-        if not self._keeps:
+        if not self.keeps:
             return write()
         if id(node) not in self._kept:
             name = f"v{len(self._kept)}"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flagstaff.core.conditions import Prepared, prepare
-from flagstaff.core.rules import Computed, Reader
+from flagstaff.core.rules import Computed, Direct, Reader
 from flagstaff.formats import VENDORS
 from flagstaff.formats.suggest import did_you_mean
 
@@ -30,10 +30,14 @@ Compute: TypeAlias = "Callable[[Context, Callable[[], float]], str | None]"
 
 
 class Reading(NamedTuple):
-    """How something is found in a context, and what people call it. A unit that is found is text, or None."""
+    """How something is found in a context, and what people call it. A unit that is found is text, or None.
+
+    ``direct`` is a shorter way, for the contexts that it says.
+    """
 
     label: str
     read: Callable[[Context], Any]
+    direct: Direct | None = None
 
 
 def prepared(op: str, operand: Any) -> Prepared:
@@ -47,7 +51,7 @@ def prepared(op: str, operand: Any) -> Prepared:
 def reader(name: str, argument: Any) -> Reader:
     """The reader of a name, for an argument. ValueError."""
     reading: Reading = _named("READERS", "reader", name)(argument)
-    return Reader(name, argument, reading.label, reading.read)
+    return Reader(name, argument, *reading)
 
 
 def computed(language: str, expression: Any) -> Computed:

@@ -15,6 +15,7 @@ from flagstaff.core.buckets import unit_text
 from flagstaff.core.conditions import Prepared
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Reading
 
 from .values import number, text, version
@@ -33,9 +34,9 @@ def _one_of(wanted: bool) -> Callable[[Any], Prepared]:
             raise ValueError("must be a list of texts")
         items = frozenset(operand)
         test = partial(_is_one_of, items, wanted)
-        if wanted and not any(map(_LIKE_A_SCALAR.match, items)):
-            return Prepared(test, "in", items)
-        return Prepared(test)
+        if not wanted:
+            return Prepared(test, "text not in", items)
+        return Prepared(test, "text in" if any(map(_LIKE_A_SCALAR.match, items)) else "in", items)
 
     return prepare
 
@@ -109,8 +110,8 @@ def _attribute(argument: Any) -> Reading:
     """An attribute; ``id`` is the subject's key unless the caller says otherwise."""
     name = _text(argument)
     if name == "id":
-        return Reading(name, _id)
-    return Reading(name, lambda context: context.attributes.get(name))
+        return Reading(name, _id, Direct(unless=("id",), always=True))
+    return Reading(name, lambda context: context.attributes.get(name), Direct(name, always=True))
 
 
 def _id(context: Context) -> Any:
@@ -120,7 +121,7 @@ def _id(context: Context) -> Any:
 def _subject(argument: Any) -> Reading:
     if argument is not None:
         raise ValueError("must be null")
-    return Reading("targeting_key", _key)
+    return Reading("targeting_key", _key, Direct())
 
 
 def _key(context: Context) -> str | None:

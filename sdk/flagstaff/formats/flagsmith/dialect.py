@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from flagstaff.core.conditions import Prepared, semver_key
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern, python_classes
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Reading
 
 from .contexts import OWN
@@ -54,6 +55,14 @@ def _read(kind: Callable[[str], Any], text: str) -> Any:
 
 def _comparing(compare: Callable[[Any, Any], bool]) -> Callable[[Any], Prepared]:
     return lambda given: Prepared(partial(_compare, compare, _operand(given)), "memo")
+
+
+def _equal(given: Any) -> Prepared:
+    operand = _operand(given)
+    test = partial(_compare, operator.eq, operand)
+    if operand.asks_for_version or operand.decimal is not None:
+        return Prepared(test, "memo")
+    return Prepared(test, "text in", frozenset((given,)))
 
 
 def _compare(compare: Callable[[Any, Any], bool], operand: _Operand, value: Any) -> bool:
@@ -125,7 +134,7 @@ def _in(given: Any) -> Prepared:
         raise ValueError("must be a list of texts")
     items = frozenset(given)
     if any(map(looks_like_a_number, items)):
-        return Prepared(partial(_is_one_of, items))
+        return Prepared(partial(_is_one_of, items))  # as which a number, or another text, may be meant
     return Prepared(partial(_is_one_of, items), "in", items)
 
 
@@ -145,7 +154,7 @@ def _is_there(wanted: bool, value: Any) -> bool:
 
 
 OPERATORS: dict[str, Callable[[Any], Prepared]] = {
-    "equal": _comparing(operator.eq),
+    "equal": _equal,
     "not_equal": _comparing(operator.ne),
     "greater_than": _comparing(operator.gt),
     "greater_than_inclusive": _comparing(operator.ge),
@@ -166,7 +175,7 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
 def _value(argument: Any) -> Reading:
     """What a property names: a trait, or what lies on a path, unless a trait is called like it."""
     label, read = _property(argument)
-    return Reading(label, read)
+    return Reading(label, read, Direct(label))
 
 
 def _unit(argument: Any) -> Reading:
@@ -177,13 +186,15 @@ def _unit(argument: Any) -> Reading:
         value = seen(read(context))
         return None if value is None else str(value)
 
+    if "environment" in argument:  # a key has an underscore, so it looks like no number
+        return Reading(label, unit, Direct(prefix=f"{argument['environment']}_", unless=(label, OWN)))
     return Reading(label, unit)
 
 
 def _key(argument: Any) -> Reading:
     """The key of the identity, which by default is made of the environment's and the identifier."""
     prefix = _text(argument) + "_"
-    return Reading("identity.key", partial(_identity_key, prefix))
+    return Reading("identity.key", partial(_identity_key, prefix), Direct(prefix=prefix, unless=(OWN,)))
 
 
 def _identity_key(prefix: str, context: Context) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.conditions import Prepared
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Compute, Reading
 from flagstaff.formats.javascript import text, truthy
 
@@ -27,12 +28,17 @@ _DEAR = ("$veq", "$vne", "$vlt", "$vlte", "$vgt", "$vgte", "$regex", "$regexi")
 
 def _prepared(name: str, operand: Any) -> Prepared:
     test = TESTS[name](operand)
-    if name not in _DEAR:
-        return Prepared(test)
-    return Prepared(test, "memo")
+    if name in ("$eq", "$ne") and isinstance(operand, str):
+        return Prepared(test, "text in" if name == "$eq" else "text not in", frozenset((operand,)))
+    if name in ("$in", "$nin") and isinstance(operand, list):
+        texts = frozenset(item for item in operand if isinstance(item, str))
+        return Prepared(test, "text in" if name == "$in" else "text not in", texts)
+    return Prepared(test, "memo" if name in _DEAR else "")
 
 
 def _like(operand: Any) -> Prepared:
+    if isinstance(operand, str):
+        return Prepared(value(operand), "text in", frozenset((operand,)))
     return Prepared(value(operand))
 
 
@@ -172,7 +178,7 @@ def _path(argument: Any) -> Reading:
     if not isinstance(argument, str):
         raise ValueError("must be names between dots")
     if argument == "id":
-        return Reading("id", _read_id)
+        return Reading("id", _read_id, Direct(unless=("id",), always=True))
     if argument.partition(".")[0] == EXTRA:
         return Reading(argument, _read_nothing)
     return Reading(argument, partial(_read_path, argument.split(".")))
@@ -206,8 +212,8 @@ def _unit(argument: Any) -> Reading:
     if not isinstance(argument, str):
         raise ValueError("must be the name of an attribute")
     if argument == "id":
-        return Reading("id", _read_id_unit)
-    return Reading(argument, partial(_read_unit, argument))
+        return Reading("id", _read_id_unit, Direct(unless=("id",)))
+    return Reading(argument, partial(_read_unit, argument), Direct(argument))
 
 
 def _read_id_unit(context: Context) -> str | None:

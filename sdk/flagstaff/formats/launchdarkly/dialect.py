@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 from flagstaff.core.conditions import Prepared, parse_instant, semver_key
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Reading
 
-from .contexts import individual, kinds, value_reader
+from .contexts import USER, individual, kinds, value_reader
 
 __all__ = ["OPERATORS", "READERS"]
 
@@ -136,11 +137,18 @@ _TESTS: dict[str, Callable[[list[Any]], _Test]] = {
 }
 
 
-def _operator(prepare: Callable[[list[Any]], _Test]) -> Callable[[Any], Prepared]:
+_DEAR = ("matches", "before", "after", "semVerEqual", "semVerLessThan", "semVerGreaterThan")
+"""Operators whose answers are worth keeping."""
+
+
+def _operator(name: str) -> Callable[[Any], Prepared]:
     def prepared(operands: Any) -> Prepared:
         if not isinstance(operands, list):
             raise ValueError("must be a list")
-        return Prepared(partial(_any_of, prepare(operands)))
+        test = partial(_any_of, _TESTS[name](operands))
+        if name == "in":
+            return Prepared(test, "text in", frozenset(item for item in operands if isinstance(item, str)))
+        return Prepared(test, "text memo" if name in _DEAR else "")
 
     return prepared
 
@@ -151,7 +159,7 @@ def _any_of(test: _Test, value: Any) -> bool | None:
     return any(map(test, value)) if isinstance(value, list | tuple) else test(value)
 
 
-OPERATORS: dict[str, Callable[[Any], Prepared]] = {name: _operator(test) for name, test in _TESTS.items()}
+OPERATORS: dict[str, Callable[[Any], Prepared]] = {name: _operator(name) for name in _TESTS}
 
 
 # -- readers -------------------------------------------------------------------------------------------------
@@ -171,7 +179,14 @@ def _label(kind: str, path: Iterable[str]) -> str:
 
 def _attribute(argument: Any) -> Reading:
     kind, path = _place(argument)
-    return Reading(_label(kind, path), value_reader(kind, path))
+    return Reading(_label(kind, path), value_reader(kind, path), _direct(kind, path, always=True))
+
+
+def _direct(kind: str, path: tuple[str, ...], *, always: bool) -> Direct | None:
+    """Where a context of the kind that is meant by none has it."""
+    if kind != USER or len(path) > 1 or path[0] in ("kind", "anonymous"):
+        return None
+    return Direct(None if path[0] == "key" else path[0], unless=("kind",), always=always)
 
 
 def _unit(argument: Any) -> Reading:
@@ -187,7 +202,7 @@ def _unit(argument: Any) -> Reading:
             value = int(value)
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
-    return Reading(_label(kind, path), unit)
+    return Reading(_label(kind, path), unit, _direct(kind, path, always=False))
 
 
 def _key(kind: Any) -> Reading:
@@ -198,7 +213,7 @@ def _key(kind: Any) -> Reading:
         found = individual(context, kind)
         return None if found is None else found[0]
 
-    return Reading(_label(kind, ["key"]), key)
+    return Reading(_label(kind, ["key"]), key, _direct(kind, ("key",), always=True))
 
 
 def _kinds(_argument: Any) -> Reading:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.conditions import Prepared
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Reading
 
 from .contexts import EXTRA
@@ -127,7 +128,7 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
 
 
 def _bucketing_id(_argument: Any) -> Reading:
-    return Reading("targeting_key", _read_bucketing_id)
+    return Reading("targeting_key", _read_bucketing_id, Direct(unless=(BUCKETING_ID,)))
 
 
 def _read_bucketing_id(context: Context) -> str | None:
@@ -151,7 +152,7 @@ def _attribute(argument: Any) -> Reading:
     """An attribute whose name is nothing that a plain path may hold."""
     if not isinstance(argument, str):
         raise ValueError("must be the name of an attribute")
-    return Reading(argument, partial(_read_attribute, argument))
+    return Reading(argument, partial(_read_attribute, argument), Direct(argument, always=True))
 
 
 def _read_attribute(name: str, context: Context) -> Any:

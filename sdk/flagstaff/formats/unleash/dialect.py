@@ -19,6 +19,7 @@ from typing import Any
 from flagstaff.core.conditions import Prepared
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern, unicode_classes
+from flagstaff.core.rules import Direct
 from flagstaff.formats.dialects import Reading
 
 from .values import instant, number, text, version
@@ -46,7 +47,7 @@ def _text(operand: Any) -> str:
 def _in(operand: Any) -> Prepared:
     items = frozenset(_texts(operand))
     if any(map(_LIKE_A_SCALAR.match, items)):
-        return Prepared(partial(_is_one_of, items))  # a number may be meant by its text
+        return Prepared(partial(_is_one_of, items), "text in", items)  # a number may be meant by its text
     return Prepared(partial(_is_one_of, items), "in", items)
 
 
@@ -166,7 +167,7 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
 def _attribute(argument: Any) -> Reading:
     """An attribute whose name a path can't have."""
     name = _text(argument)
-    return Reading(name, lambda context: context.attributes.get(name))
+    return Reading(name, lambda context: context.attributes.get(name), Direct(name, always=True))
 
 
 def _field(argument: Any) -> Reading:
@@ -179,26 +180,33 @@ def _field(argument: Any) -> Reading:
         value = context.attributes.get(name)
         return otherwise if value is None else value
 
-    return Reading(name, read)
+    return Reading(name, read, Direct(name))
 
 
 def _unit(argument: Any) -> Reading:
     """What is drawn under a stickiness: by default a user, else a session, else anything."""
-    return Reading(_label(argument), _UNITS.get(argument) or _named(argument))
+    return Reading(_label(argument), _UNITS.get(argument) or _named(argument), _straight(argument))
+
+
+def _straight(argument: str) -> Direct | None:
+    """Where a unit is found nearly always."""
+    if argument in ("default", "userId"):
+        return Direct()
+    return None if argument == "random" else Direct(argument)
 
 
 def _unit_or_random(argument: Any) -> Reading:
     """The same, and anything where it isn't there."""
     read = _UNITS.get(argument)
     if read is _default or read is _random:
-        return Reading(_label(argument), read)
+        return Reading(_label(argument), read, _straight(argument))
     read = read or _named(argument)
 
     def read_or_draw(context: Context) -> str:
         unit = read(context)
         return _draw() if unit is None else unit
 
-    return Reading(_label(argument), read_or_draw)
+    return Reading(_label(argument), read_or_draw, _straight(argument))
 
 
 def _identity(argument: Any) -> Reading:
