@@ -96,7 +96,7 @@ bench-quick: $(call peers,flagstaff eppo statsig) .venv/$(STEADY)/ready ## The s
 bench-check: $(call peers,flagstaff) .venv/$(STEADY)/ready ## Compare the speed with the last commit's (ARGS=main for another)
 	.venv/$(STEADY)/bin/python -m tests.bench.check $(ARGS)
 
-bench-formats: $(call peers,flagstaff $(SPOKEN)) .venv/$(STEADY)/ready ## Compare the speed of other vendors' rules with that of their SDKs (ARGS=unleash for one)
+bench-formats: $(call peers,flagstaff $(SPOKEN)) .venv/$(STEADY)/ready ## Compare the speed of other vendors' rules with that of their SDKs (ARGS="unleash --out sdk/docs/bench")
 	.venv/$(STEADY)/bin/python -m tests.bench.formats $(ARGS)
 
 fuzz: $(call oracles,$(SPOKEN)) ## Compare random decisions with other vendors' own SDKs (ARGS="--vendor unleash --seed 1 --budget 100000")

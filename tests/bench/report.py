@@ -12,7 +12,7 @@ from tests.bench.peers import OURS
 from tests.bench.plot import plot
 from tests.bench.workloads import EXPOSING, FLOORS, SILENT, TITLES
 
-__all__ = ["table", "write"]
+__all__ = ["grid", "table", "write"]
 
 
 def write(figures: Figures, directory: Path) -> None:
@@ -46,7 +46,8 @@ def _about(figures: Figures) -> str:
     )
 
 
-def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
@@ -61,7 +62,7 @@ def _versus(figures: Figures) -> str:
         mine, other = ours[workload]["median"], figures["times"][rival][workload]["median"]
         title = figures["peers"][rival]["title"]
         rows.append((TITLES[workload], f"{mine:,.0f} ns", f"{title}, {other:,.0f} ns", f"{mine / other:.2f}"))
-    return _grid(("workload", "flagstaff", "the fastest other", "ratio"), rows)
+    return grid(("workload", "flagstaff", "the fastest other", "ratio"), rows)
 
 
 def _everybody(figures: Figures) -> str:
@@ -72,7 +73,7 @@ def _everybody(figures: Figures) -> str:
         peer, times = figures["peers"][name], figures["times"][name]
         cells = (f"{times[it]['median']:,.0f}" if it in times else "–" for it in workloads)
         rows.append((f"{peer['title']} {peer['version']}", *cells))
-    return _grid(("", *(workload.short for workload in workloads.values())), rows)
+    return grid(("", *(workload.short for workload in workloads.values())), rows)
 
 
 def _time(figures: Figures, name: str, workload: str) -> float:
@@ -118,7 +119,7 @@ def _alone(figures: Figures, columns: Sequence[_Column]) -> str:
         cells = [column.show(found[column.measure]) if column.measure in found else "–" for column in columns]
         if set(cells) != {"–"}:
             rows.append((figures["peers"][name]["title"], *cells))
-    return _grid(("", *(column.title for column in columns)), rows) if rows else ""
+    return grid(("", *(column.title for column in columns)), rows) if rows else ""
 
 
 def _delivered(figures: Figures) -> str:
@@ -135,4 +136,4 @@ def _delivered(figures: Figures) -> str:
 
 def _floors(figures: Figures) -> str:
     rows = ((FLOORS[name].title, f"{floor['median']:.1f} ns") for name, floor in figures["floors"].items())
-    return _grid(("", "time"), rows)
+    return grid(("", "time"), rows)

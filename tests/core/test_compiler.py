@@ -52,7 +52,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def _strangers(text: str) -> Iterator[str]:
     """Whatever in a function's text is neither a fixed phrase nor a running number."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        numbered = token.string[:1] in ("k", "v") and token.string[1:].isdecimal()
+        numbered = token.string[:1] in ("k", "t", "v") and token.string[1:].isdecimal()
         if token.type == tokenize.NAME and token.string not in WORDS and not numbered:
             yield token.string
         if token.type in (tokenize.NUMBER, tokenize.STRING, tokenize.COMMENT) and token.string != "0":

@@ -211,6 +211,10 @@ def test_the_written_out_form_of_a_test_says_the_same(
         "==": lambda: value == prepared.operand,
         "in": lambda: value in prepared.operand,
         "memo": lambda: Memo(prepared.test)[value],
+        "text not in": lambda: (
+            value not in prepared.operand if value.__class__ is str else prepared.test(value)
+        ),
+        "exists": lambda: (value is not None) is prepared.operand,
     }
     if prepared.form:
         try:

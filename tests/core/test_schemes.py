@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import Any
 
 import mmh3
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagstaff.core.buckets import BUCKETS, bucket, cut, hash32
-from flagstaff.core.schemes import HASHES, NATIVE, Scheme
+from flagstaff.core.schemes import HASHES, NATIVE, Scheme, digester
 
 TEXTS = st.text(max_size=40)
 
@@ -113,4 +114,31 @@ def test_a_unit_interval_is_closed() -> None:
     number = scheme.number("flag.salt.user")
     assert number == int(hashlib.sha1(b"flag.salt.user").hexdigest()[:15], 16) / float(0xFFFFFFFFFFFFFFF)
     assert scheme.bucket(number) == number == scheme.cut(number)
-    assert (scheme.end, scheme.ends_at(1)) == (1, False)
+    assert (scheme.end, scheme.ends_at(1), scheme.ends_at(1.5)) == (1, False, True)
+
+
+@given(
+    st.one_of(
+        SCHEMES,
+        st.sampled_from(
+            [Scheme(name, "unit") for name in HASHES if HASHES[name].bits]
+            + [Scheme("md5_percent", "raw"), Scheme("fnv1a_twice", "mod", 77), Scheme("sha1_60", "mod", 77)]
+        ),
+    ),
+    TEXTS,
+)
+def test_a_number_is_the_same_by_its_phrase(scheme: Scheme, text: str) -> None:
+    phrase, parts = scheme.phrase()
+    names = {f"p{index}": part for index, part in enumerate(parts)}
+    assert eval(phrase.format("text", *names), {"text": text, **names}) == scheme.number(text)
+
+
+@pytest.mark.parametrize("name", ["md5", "sha1"])
+def test_a_python_without_hashes_of_its_own_takes_those_of_openssl(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = digester(name)
+    monkeypatch.setitem(sys.modules, f"_{name}", None)
+    other = digester(name)
+    assert own(b"user-42").digest() == other(b"user-42").digest() == hashlib.new(name, b"user-42").digest()
+    assert own is not other

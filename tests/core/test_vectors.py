@@ -16,8 +16,8 @@ import mmh3
 import pytest
 from uv import find_uv_bin
 
-from flagstaff.core import dialect
 from flagstaff.core.buckets import BUCKETS, cut
+from flagstaff.core.schemes import HASHES
 from flagstaff.errors import FlagstaffError, RulesError
 from flagstaff.formats import load
 from flagstaff.vectors import VERSION, check, generate, packaged, render
@@ -88,7 +88,7 @@ def test_the_vectors_hold_with_a_murmurhash3_that_is_not_the_one_in_use(
         return answer
 
     monkeypatch.setattr(mmh3, "mmh3_32_uintdigest", murmur3)
-    monkeypatch.setattr(dialect, "mmh3_32_uintdigest", murmur3)
+    monkeypatch.setitem(HASHES, "murmur3", HASHES["murmur3"]._replace(parts=(murmur3,)))
 
     assert check(vectors) == []
     assert hashed > 2 * len(vectors["draws"])

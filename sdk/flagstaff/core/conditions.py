@@ -37,8 +37,8 @@ class Prepared(NamedTuple):
 
     ``form`` says how the engine may write the test out in place of a call:
 
-    - ``"=="`` or ``"in"``: what equals the ``operand``, text or a set of texts, passes, and nothing else does;
-      other text fails.
+    - ``"=="`` or ``"in"``: what equals the ``operand``, text or one of a set of texts, passes, and nothing
+      else does; other text fails.
     - ``"text in"``, ``"text not in"``: text passes or fails by its being in ``operand``, a set of texts.
       Everything else is for ``test`` to answer.
     - ``"memo"``: the answer depends on nothing but the value, and is worth keeping. ``"text memo"``: of text

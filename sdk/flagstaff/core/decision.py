@@ -191,9 +191,12 @@ class _Draft:
     __slots__ = Decision.__slots__
 
 
+_CONTAINERS = (dict, list)  # a union would be put together again whenever it is asked for
+
+
 def fresh(decision: Decision) -> Decision:
     """The decision with a value that is the caller's own: a copy, where the value can be changed."""
-    if not isinstance(decision.value, dict | list):
+    if not isinstance(decision.value, _CONTAINERS):
         return decision
     draft: Any = _Draft()
     draft.flag = decision.flag
@@ -215,7 +218,7 @@ def fresh(decision: Decision) -> Decision:
 def own(value: Any) -> Any:
     """The same JSON, in containers of its own."""
     if isinstance(value, dict):
-        return {key: own(item) for key, item in value.items()}
+        return {key: own(item) if isinstance(item, _CONTAINERS) else item for key, item in value.items()}
     if isinstance(value, list):
-        return [own(item) for item in value]
+        return [own(item) if isinstance(item, _CONTAINERS) else item for item in value]
     return value

@@ -99,7 +99,8 @@ class Plain:
         test, form, operand = leaf.prepared
         subject = _subject(source, leaf.attribute)
         if form in _DENIED:
-            return _text_first(source, subject, f"{_DENIED[form]} {source.constant(operand)}", test, " is False")
+            denied = f"{_DENIED[form]} {source.constant(operand)}"
+            return _text_first(source, subject, denied, test, " is False")
         return f"{_asked(source, subject, leaf)} is False"
 
     def alternatives(self, items: tuple[Condition, ...]) -> tuple[Condition, ...]:

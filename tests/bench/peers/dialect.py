@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any, ClassVar, TypeAlias
 
 from tests.bench.peers.flagstaff import Adapter
-from tests.bench.peers.peer import Peer, Setting
+from tests.bench.peers.peer import Loop, Peer, Setting
 from tests.bench.scenario import Flag, User
 
 __all__ = ["speaking"]
@@ -22,6 +22,49 @@ _CONTEXTS: Mapping[str, Callable[[str, _Attributes], Mapping[str, Any]]] = {
     "flagsmith": lambda key, known: {"identifier": key, "traits": known},
 }
 """A user as each vendor's SDK is told of one."""
+
+
+def _murmur3(contexts: Sequence[Any]) -> None:
+    from mmh3 import mmh3_32_uintdigest
+
+    for context in contexts:
+        mmh3_32_uintdigest(("experiment-flag" + context.targeting_key).encode())
+
+
+def _md5(contexts: Sequence[Any]) -> None:
+    from flagstaff.core.schemes import digester
+
+    md5 = digester("md5")
+    for context in contexts:
+        md5(("experiment-flag" + context.targeting_key).encode()).digest()
+
+
+def _sha1(contexts: Sequence[Any]) -> None:
+    from flagstaff.core.schemes import digester
+
+    sha1 = digester("sha1")
+    for context in contexts:
+        sha1(("experiment-flag" + context.targeting_key).encode()).digest()
+
+
+def _fnv1a(contexts: Sequence[Any]) -> None:
+    for context in contexts:
+        number = 0x811C9DC5
+        for byte in (context.targeting_key + "experiment-flag").encode():
+            number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+
+
+_HASHES: Mapping[str, Loop] = {
+    "native": _murmur3,
+    "unleash": _murmur3,
+    "growthbook": _fnv1a,
+    "flagd": _murmur3,
+    "optimizely": _murmur3,
+    "eppo": _md5,
+    "launchdarkly": _sha1,
+    "flagsmith": _md5,
+}
+"""What hashing a salt and a user takes by the hash of each, in the fastest way that Python has."""
 
 
 class _Speaking(Adapter):
@@ -53,6 +96,9 @@ class _Speaking(Adapter):
         if not text:
             return decision.enabled
         return decision.variant if self.format == "optimizely" else decision.value
+
+    def loops(self) -> Mapping[str, Loop]:
+        return {**super().loops(), "hash": _HASHES[self.format]}
 
     def targeted(self, contexts: Sequence[Any]) -> None:
         decide = self._client.decide

@@ -185,7 +185,7 @@ def _field(argument: Any) -> Reading:
 
 def _unit(argument: Any) -> Reading:
     """What is drawn under a stickiness: by default a user, else a session, else anything."""
-    return Reading(_label(argument), _UNITS.get(argument) or _named(argument), _straight(argument))
+    return Reading(_label(argument), _unit_reader(_text(argument)), _straight(argument))
 
 
 def _straight(argument: str) -> Direct | None:
@@ -197,10 +197,9 @@ def _straight(argument: str) -> Direct | None:
 
 def _unit_or_random(argument: Any) -> Reading:
     """The same, and anything where it isn't there."""
-    read = _UNITS.get(argument)
+    read = _unit_reader(_text(argument))
     if read is _default or read is _random:
         return Reading(_label(argument), read, _straight(argument))
-    read = read or _named(argument)
 
     def read_or_draw(context: Context) -> str:
         unit = read(context)
@@ -211,7 +210,7 @@ def _unit_or_random(argument: Any) -> Reading:
 
 def _identity(argument: Any) -> Reading:
     """Who it is that is drawn, as far as it is somebody."""
-    read: Callable[[Context], str | None] = _UNITS.get(argument) or _named(argument)
+    read = _unit_reader(_text(argument))
     if read is _random:
         read = _nobody
     elif read is _default:
@@ -224,9 +223,8 @@ def _label(argument: Any) -> str:
     return "userId, sessionId or a random number" if name == "default" else name
 
 
-def _named(argument: Any) -> Callable[[Context], str | None]:
-    name = _text(argument)
-    return lambda context: text(context.attributes.get(name))
+def _unit_reader(name: str) -> Callable[[Context], str | None]:
+    return _UNITS.get(name) or (lambda context: text(context.attributes.get(name)))
 
 
 def _default(context: Context) -> str:
@@ -264,7 +262,7 @@ def _draw() -> str:
     return str(random.randint(1, 9999))  # noqa: S311  # as good as any
 
 
-_UNITS: Mapping[Any, Callable[[Context], str | None]] = {
+_UNITS: Mapping[str, Callable[[Context], str | None]] = {
     "default": _default,
     "random": _random,
     "userId": _user,
