@@ -148,7 +148,7 @@ PLANS = [f"plan-{number}" for number in range(20)]
 def test_a_segment_decides_alike_however_long_it_is(size: int) -> None:
     either = {"any": [{"attribute": "plan", "op": "eq", "value": plan} for plan in PLANS[:size]]}
     pad = {"all": [{"attribute": "country", "op": "exists", "value": True}] * size}
-    document = {
+    document: dict[str, Any] = {
         "version": 1,
         "segments": {
             "padded": {"all": [either, pad]},
@@ -156,7 +156,9 @@ def test_a_segment_decides_alike_however_long_it_is(size: int) -> None:
             "nested": {"all": [{"segment": "plain"}]},
         },
         "flags": {
-            name: {"rules": [{"segment": name, "serve": "on"}]} for name in ("padded", "plain", "nested")
+            f"{name} {time}": {"rules": [{"segment": name, "serve": "on"}]}
+            for name in ("padded", "plain", "nested")
+            for time in ("once", "again")
         },
     }
     plans: list[Any] = [*PLANS, None, 5, ["plan-0"], {}]
@@ -164,7 +166,7 @@ def test_a_segment_decides_alike_however_long_it_is(size: int) -> None:
         for plan in plans:
             context = Context("user-1", {"plan": plan, "country": "NL"})
             wanted = isinstance(plan, str) and plan in PLANS[:size]
-            for flag in ("padded", "plain", "nested"):
+            for flag in document["flags"]:
                 assert client.enabled(flag, context) == wanted
                 assert client.explain(flag, context).decision.enabled == wanted
 
