@@ -13,7 +13,7 @@ from flagstaff.core.context import Context
 from flagstaff.core.decision import Decision, Reason
 from flagstaff.core.rules import Bucket, Share
 from flagstaff.errors import RulesError
-from flagstaff.formats.native.primitives import thousandths
+from flagstaff.formats.native.values import thousandths
 from tests.core.lab import HALVES, THIRDS, decide, experiments, flag, served, snapshot
 
 UNITS = [f"user-{number}" for number in range(300)]

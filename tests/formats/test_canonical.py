@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from flagstaff.core.context import Context
 from flagstaff.core.evaluate import Snapshot
 from flagstaff.formats import load
-from flagstaff.formats.native import schema as schema_of_documents
+from flagstaff.formats.native.shape import schema as schema_of_documents
 from tests.strategies import contexts, documents, moments
 
 

@@ -12,8 +12,8 @@ from flagstaff.core.rules import AllOf, Flag, InSegment, Rule, Serve
 from flagstaff.errors import Problem
 
 if TYPE_CHECKING:
-    from flagstaff.formats.native import Document, Loaded
-    from flagstaff.formats.native.document import ExperimentModel, FlagModel
+    from flagstaff.formats.native import Loaded
+    from flagstaff.formats.native.document import Document, ExperimentModel, FlagModel
 
 __all__ = ["advise"]
 

@@ -101,6 +101,6 @@ def _exit_code(reports: Sequence[_Report], strict: bool) -> int:
 @json_option
 def schema(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
     """Print the JSON Schema of rules documents, for editors."""
-    from flagstaff.formats.native import schema as schema_of_documents
+    from flagstaff.formats.native.shape import schema as schema_of_documents
 
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema_of_documents())

@@ -15,7 +15,7 @@ from flagstaff.core.context import Context
 from flagstaff.core.evaluate import Snapshot
 from flagstaff.errors import FlagstaffError
 from flagstaff.formats import load
-from flagstaff.formats.native.primitives import thousandths
+from flagstaff.formats.native.values import thousandths
 from flagstaff.vectors import documents, inputs
 from flagstaff.vectors.notation import compact, noted, valued
 

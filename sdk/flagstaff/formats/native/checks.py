@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from flagstaff.core.buckets import BUCKETS
 from flagstaff.core.conditions import parse_instant
@@ -18,24 +18,26 @@ from flagstaff.errors import Problem
 from flagstaff.formats.dialects import prepared
 from flagstaff.formats.suggest import did_you_mean
 
-from .canonical import default_of, off_of, serve_of, variant_names, weights_of
-from .document import (
-    Conditions,
-    ExperimentModel,
-    FlagModel,
-    HoldoutModel,
-    LayerModel,
-    PrerequisiteCondition,
-    RuleModel,
-    StepModel,
-    WeightModel,
-    kind_of,
-)
-from .general import SchemeModel, computed_of, fault_of_scheme, subject_of
 from .graph import MAX_DEPTH
+from .nouns import computed_of, fault_of_scheme, subject_of
 from .parts import Part
-from .primitives import thousandths
+from .short import default_of, kind_of, off_of, serve_of, variant_names, weights_of
 from .translate import Shared
+from .values import thousandths
+
+if TYPE_CHECKING:
+    from .document import (
+        Conditions,
+        ExperimentModel,
+        FlagModel,
+        HoldoutModel,
+        LayerModel,
+        PrerequisiteCondition,
+        RuleModel,
+        StepModel,
+        WeightModel,
+    )
+    from .general import SchemeModel
 
 __all__ = ["Findings", "Others", "Session", "Slot", "examine", "flag_of", "overlaps", "shared_salt"]
 

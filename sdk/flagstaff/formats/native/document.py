@@ -42,6 +42,7 @@ from .primitives import (
     marked,
     shape_of,
 )
+from .short import KINDS
 
 __all__ = [
     "AllCondition",
@@ -70,11 +71,7 @@ __all__ = [
     "VariantModel",
     "WeightModel",
     "WindowModel",
-    "kind_of",
 ]
-
-BOOLEAN_VARIANTS = {"on": True, "off": False}
-
 
 # -- conditions ------------------------------------------------------------------------------------
 
@@ -215,20 +212,7 @@ class TimeCondition(TypedDict, total=False):
 
 
 _KEYS = ("attribute", "segment", "flag", "all", "any", "not", "bucket", "time")
-_ALL_KEYS = (
-    "attribute",
-    "segment",
-    "flag",
-    "all",
-    "any",
-    "not",
-    "ranges",
-    "bucket",
-    "time",
-    "known",
-    "broken",
-)
-_MARKED = {key: marked(key) for key in _ALL_KEYS}
+_MARKED = {key: marked(key) for key in KINDS}
 _DIALECT, _READER, _LIST = marked("dialect"), marked("read"), marked("list")
 
 
@@ -242,14 +226,6 @@ def _condition_kind(value: Any) -> str | None:
             if key in value:
                 return mark
     return _LIST if isinstance(value, list) else None
-
-
-def kind_of(node: Any) -> str:
-    """The key that tells which condition a node is. KeyError where it is none."""
-    for key in _ALL_KEYS:
-        if key in node:
-            return key
-    raise KeyError(node)
 
 
 _BY_KEY = Discriminator(

@@ -20,14 +20,13 @@ from flagstaff.core.difference import changed_flags
 from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
 
-from .canonical import canonical
 from .checks import Session, examine
 from .graph import taken_along
 from .index import Index
 from .moulds import Alike, Cast, Moulds, stands_alone
 from .parts import SECTIONS, Irregular, Part, Raw, scan, text_of
+from .plainly import MAX_PIECES, has_too_many_pieces, is_plain, is_plain_head
 from .reading import decoded, plain, read
-from .shape import MAX_PIECES, excess, faults_of, keys_of, problem_of
 from .store import Flags, Segments, Store
 
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ class Loaded:
     @property
     def canonical(self) -> dict[str, Any]:
         """The document in canonical form, as plain data."""
+        from .canonical import canonical
+
         return canonical(self.document)
 
     @cached_property
@@ -184,8 +185,7 @@ class _Reader:
         if isinstance(value, Cast) and text is not None:
             self._keep_cast(Part(section, name), value, text)
             return
-        big = text is None or len(text) > 2 * MAX_PIECES
-        faults = (big and excess(section, name, value)) or faults_of({"version": 1, section: {name: value}})
+        faults = self._faults(section, name, value, text)
         if faults:
             self._take_faulty(raw, faults)
         else:
@@ -193,6 +193,15 @@ class _Reader:
             if cast is not None:
                 self._alike.casts[Part(section, name)] = cast
             self._keep(section, name, value, text or text_of(name, value))
+
+    def _faults(self, section: str, name: str, value: Any, text: str | None) -> list[ErrorDetails]:
+        if (text is None or len(text) > 2 * MAX_PIECES) and has_too_many_pieces(value):
+            found: list[ErrorDetails] = _shape().excess(section, name)
+        elif is_plain(section, name, value):
+            found = []
+        else:
+            found = _shape().faults_of({"version": 1, section: {name: value}})
+        return found
 
     def _keep(self, section: str, name: str, value: Any, text: str) -> None:
         """Take in a part that has the right shape."""
@@ -223,21 +232,21 @@ class _Reader:
 
     def _take_faulty(self, raw: Raw, faults: list[ErrorDetails]) -> None:
         if self._strict:
-            self._problems += [problem_of(item) for item in faults]
+            self._problems += [_shape().problem_of(item) for item in faults]
             self._bear(len(self._problems))
             return
         section, name, value, text = raw
         part, warnings = Part(section, name), list[Problem]()
         document = {"version": 1, section: {name: value}}
         for _ in range(_ROUNDS):
-            warnings += [problem_of(item) for item in faults]
-            wrong = [problem_of(item) for item in faults if item["type"] != "extra_forbidden"]
+            warnings += [_shape().problem_of(item) for item in faults]
+            wrong = [_shape().problem_of(item) for item in faults if item["type"] != "extra_forbidden"]
             if wrong:
                 self._give_up(part, value, str(wrong[0]))
                 break
             for item in faults:
-                _drop(document, keys_of(item))
-            faults = faults_of(document)
+                _drop(document, _shape().keys_of(item))
+            faults = _shape().faults_of(document)
             if not faults:
                 self._keep(section, name, value, text or text_of(name, value))
                 self._store.mended[part] = text_of(name, value)
@@ -301,14 +310,14 @@ class _Reader:
         """Check what the document says of itself; what may be told of it as a warning."""
         self._store.head = head
         warnings: list[Problem] = []
-        faults = faults_of(head)
+        faults = [] if is_plain_head(head) else _shape().faults_of(head)
         if self._strict or any(item["type"] != "extra_forbidden" for item in faults):
-            self._problems[:0] = [problem_of(item) for item in faults]
+            self._problems[:0] = [_shape().problem_of(item) for item in faults]
             if faults:
                 raise RulesError(self._problems, self._source)
         for item in faults:
-            warnings.append(problem_of(item))
-            _drop(head, keys_of(item))
+            warnings.append(_shape().problem_of(item))
+            _drop(head, _shape().keys_of(item))
         return warnings
 
     def _examine_rest(self) -> set[Part]:
@@ -383,6 +392,13 @@ class _Reader:
             reached |= more
         names = {part.name for part in reached if _is_flag(part)}
         return frozenset(names.union(key for key, _ in malformed.items() ^ before.rules.malformed.items()))
+
+
+def _shape() -> Any:
+    """The schema, in place of what is plain; to load it takes long."""
+    from . import shape
+
+    return shape
 
 
 def _is_flag(part: Part) -> bool:

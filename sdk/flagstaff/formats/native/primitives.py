@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from math import isfinite
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import (
@@ -19,7 +17,7 @@ from pydantic import (
 
 from flagstaff.core.conditions import parse_instant
 
-from .graph import MAX_DEPTH
+from .values import MAX_EXPRESSION, check_json, check_scalar, is_harmless, thousandths
 
 __all__ = [
     "CONFIG",
@@ -34,12 +32,10 @@ __all__ = [
     "Percent",
     "Scalar",
     "Text",
-    "briefly",
     "checked",
     "mark",
     "marked",
     "shape_of",
-    "thousandths",
 ]
 
 _Model = TypeVar("_Model")
@@ -52,22 +48,9 @@ def checked(model: _Model) -> _Model:
     return with_config(CONFIG)(model)  # type: ignore[type-var]
 
 
-def thousandths(percent: float) -> int:
-    """A percentage in thousandths of a percent, which are buckets; ValueError beyond three decimals."""
-    whole = round(percent * 1000)
-    if abs(percent * 1000 - whole) > 1e-6:
-        raise ValueError(f"{percent} has more than three decimals")
-    return whole
-
-
 def _percent(value: float) -> float:
     thousandths(value)
     return value
-
-
-def briefly(percent: float) -> int | float:
-    """The same number, as an int where it is whole: 25, not 25.0."""
-    return int(percent) if percent == int(percent) else percent
 
 
 def _is_instant(text: str) -> str:
@@ -108,75 +91,28 @@ def shape_of(**kinds: type) -> Discriminator:
 
 
 def _json(value: Any) -> Any:
-    """The value if it is JSON that every reader understands alike; ValueError otherwise."""
-    if not _is_harmless(value):
-        _check_json(value, 1)
+    if not is_harmless(value):
+        check_json(value)
     return value
-
-
-def _is_harmless(value: Any) -> bool:
-    """Whether a look tells that nothing is wrong with a value: so it is with nearly all."""
-    kind = type(value)
-    if kind is list:
-        return {*map(type, value)} == _TEXTS and "".join(value).isascii()
-    return kind is bool or (kind is str and value.isascii())
-
-
-_TEXTS = {str}
 
 
 def _expression(value: Any) -> Any:
-    """The same, for what a dialect may nest deeper."""
-    _check_json(value, 1, MAX_EXPRESSION)
+    check_json(value, MAX_EXPRESSION)
     return value
 
 
-def _check_json(value: object, depth: int, most: int = MAX_DEPTH) -> None:
-    if depth > most:
-        raise ValueError(f"must not be nested more than {most} deep")
-    match value:
-        case dict():
-            for key, item in value.items():
-                _check_scalar(key, str)
-                _check_json(item, depth + 1, most)
-        case list():
-            for item in value:
-                _check_json(item, depth + 1, most)
-        case _:
-            _check_scalar(value, str | int | float | None)
+def _scalar(value: Any) -> Any:
+    check_scalar(value)
+    return value
 
-
-def _check_scalar(value: object, kinds: Any) -> None:
-    if not isinstance(value, kinds):
-        raise ValueError(f"must be what JSON can hold, not a value of type {type(value).__name__}")
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError("must be a finite number")
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        raise ValueError("must be a number of fewer digits")
-    if isinstance(value, str) and _SURROGATE.search(value):
-        raise ValueError("must not hold half of a surrogate pair")
-
-
-MAX_EXPRESSION = 200
-"""Levels of an expression in another language."""
-_MAX_BITS = 2048
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Json: TypeAlias = Annotated[Any, AfterValidator(_json)]
 Expression: TypeAlias = Annotated[Any, AfterValidator(_expression)]
 NO_TABLE = WithJsonSchema({"type": ["string", "number", "boolean", "null", "array"]})
 
 
-def _plain_scalar(value: Any) -> Any:
-    """The value if it is text, a number or a boolean; ValueError otherwise."""
-    if not isinstance(value, str | int | float):
-        raise ValueError(f"must be text, a number or a boolean, not a value of type {type(value).__name__}")
-    _check_scalar(value, object)
-    return value
-
-
 Scalar: TypeAlias = Annotated[
-    Any, AfterValidator(_plain_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+    Any, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 
 Path: TypeAlias = Annotated[

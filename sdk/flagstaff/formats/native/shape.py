@@ -44,12 +44,10 @@ from .document import (
     WindowModel,
 )
 from .general import ReaderModel
+from .plainly import MAX_PIECES
 from .primitives import MARKS, marked
 
-__all__ = ["MAX_PIECES", "excess", "faults_of", "keys_of", "problem_of", "schema"]
-
-MAX_PIECES = 50_000
-"""How many fields and items a part may have, values aside."""
+__all__ = ["excess", "faults_of", "keys_of", "problem_of", "schema"]
 
 _ADAPTER: TypeAdapter[Document] = TypeAdapter(Document)
 _validate = _ADAPTER.validator.validate_python
@@ -60,22 +58,10 @@ def schema() -> dict[str, Any]:
     return _ADAPTER.json_schema()
 
 
-def excess(section: str, name: str, value: Any) -> list[ErrorDetails]:
-    """What is wrong with a part of so many pieces that telling what is wrong with each would take gigabytes.
-
-    Values don't count: they are looked at as a whole, and a list of a hundred thousand customers is no fault.
-    """
-    pieces, work = 0, [value]
-    while work and pieces <= MAX_PIECES:
-        match work.pop():
-            case dict() as found:
-                pieces += len(found)
-                work += [item for key, item in found.items() if key != "value"]
-            case list() as found:
-                pieces += len(found)
-                work += found
+def excess(section: str, name: str) -> list[ErrorDetails]:
+    """What is wrong with a part of too many pieces."""
     message = f"has more than {MAX_PIECES:,} fields and items"
-    return [ErrorDetails(type="excess", loc=(section, name), msg=message, input=None)] * (pieces > MAX_PIECES)
+    return [ErrorDetails(type="excess", loc=(section, name), msg=message, input=None)]
 
 
 def faults_of(document: dict[str, Any]) -> list[ErrorDetails]:

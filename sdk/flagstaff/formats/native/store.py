@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.rules import Condition, Flag
 from flagstaff.errors import Problem
 
-from .document import Document, ExperimentModel, FlagModel, HoldoutModel, LayerModel
 from .parts import SECTIONS, Part, parse
 from .translate import translate_flag, translate_segment
+
+if TYPE_CHECKING:
+    from .document import Document, ExperimentModel, FlagModel, HoldoutModel, LayerModel
 
 __all__ = ["Flags", "Segments", "Store"]
 

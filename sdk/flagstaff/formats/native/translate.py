@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flagstaff.core.conditions import parse_instant
 from flagstaff.core.rules import (
@@ -33,11 +33,12 @@ from flagstaff.core.rules import (
 )
 from flagstaff.formats.dialects import prepared
 
-from . import document as model
-from .canonical import condition_of, default_of, off_of, serve_of, variants_of, weights_of, when_of
-from .document import kind_of
-from .general import bucket_of, computed_of, measure_of, ranges_of, reason_of, split_of, subject_of
-from .primitives import thousandths
+from .nouns import bucket_of, computed_of, measure_of, ranges_of, reason_of, split_of, subject_of
+from .short import condition_of, default_of, kind_of, off_of, serve_of, variants_of, weights_of, when_of
+from .values import thousandths
+
+if TYPE_CHECKING:
+    from . import document as model
 
 __all__ = ["Shared", "translate_flag", "translate_segment"]
 
