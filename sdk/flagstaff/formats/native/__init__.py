@@ -1,5 +1,5 @@
 """flagstaff's own rules document: read, checked, canonicalised, translated."""
 
-from .loading import Loaded as Loaded
+from .loaded import Loaded as Loaded
 from .loading import load as load
 from .reading import SUFFIXES as SUFFIXES
