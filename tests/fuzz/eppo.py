@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import eppo_client
 
 from flagstaff import Decision
+from tests.fuzz import bandits
 from tests.fuzz.vendor import Answers, Vendor
 
 __all__ = ["Fuzz"]
@@ -69,7 +70,9 @@ class Fuzz(Vendor):
             "createdAt": "2024-04-17T19:40:53.716Z",
             "format": "SERVER",
             "environment": {"name": "Test"},
-            "flags": flags,
+            "flags": {**flags, bandits.FLAG: bandits.flag(random)},
+            "bandits": bandits.references(),
+            bandits.MODELS: bandits.models(random),
         }
 
     def _flag(self, random: Random, name: str) -> dict[str, Any]:
@@ -156,12 +159,15 @@ class Fuzz(Vendor):
             if random.random() < (0.1 if name == "id" else 0.7)
         }
         key = random.choice(("u1", "é", "", "7", *(f"user-{random.randint(0, 10**6)}" for _ in range(6))))
-        return {"subjectKey": key, "subjectAttributes": attributes}
+        return {"subjectKey": key, "subjectAttributes": attributes, "actions": bandits.actions(random)}
 
     # -- answers ----------------------------------------------------------------------------------------
 
     def oracle(self, document: Mapping[str, Any], contexts: Sequence[Mapping[str, Any]]) -> list[Answers]:
-        configuration = eppo_client.Configuration(flags_configuration=json.dumps(document).encode())
+        configuration = eppo_client.Configuration(
+            flags_configuration=json.dumps(document).encode(),
+            bandits_configuration=json.dumps(document[bandits.MODELS]).encode(),
+        )
         self._client.set_configuration(configuration)
         client = self._client
         asks = {
@@ -173,7 +179,9 @@ class Fuzz(Vendor):
         }
         return [
             {
-                name: _answer(self._ask(asks[flag["variationType"]], name, flag["variationType"], given))
+                name: bandits.answer(client, document, given, self.context(given))
+                if name == bandits.FLAG
+                else _answer(self._ask(asks[flag["variationType"]], name, flag["variationType"], given))
                 for name, flag in document["flags"].items()
             }
             for given in contexts
@@ -186,6 +194,8 @@ class Fuzz(Vendor):
         return _DEFAULTS[document["flags"][flag]["variationType"]]
 
     def compare(self, decision: Decision, answer: Any) -> str | None:
+        if isinstance(answer, bandits.Answer):
+            return answer.differs(decision)
         value, code, variant, allocation = answer
         if decision.value != value or type(decision.value) is not type(value):
             return "value"
