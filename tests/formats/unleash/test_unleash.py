@@ -415,3 +415,9 @@ def test_a_server_is_asked_with_a_bare_token() -> None:
     assert found.headers["unleash-appname"] == "shop"
     with pytest.raises(ConfigError, match="client token"):
         check_format("unleash").endpoint("https://flags.test/api", None)
+
+
+def test_a_server_is_asked_for_some_of_its_flags() -> None:
+    options = {"project": "shop & co", "name_prefix": "web.", "environment": "test"}
+    found = check_format("unleash", options).endpoint("https://flags.test/api", Secret("t0ken"))
+    assert found.url == "https://flags.test/api/client/features?project=shop+%26+co&namePrefix=web."

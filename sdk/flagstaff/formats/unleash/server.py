@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from flagstaff.errors import ConfigError
 from flagstaff.formats.endpoint import Endpoint
+
+from .options import ASKED
 
 if TYPE_CHECKING:
     from flagstaff.settings import Secret
@@ -25,4 +28,5 @@ def endpoint(url: str, key: Secret | None, options: Mapping[str, Any]) -> Endpoi
         "Unleash-Client-Spec": _SPECIFICATION,
         "unleash-appname": str(options.get("app_name", "flagstaff")),
     }
-    return Endpoint(f"{url.rstrip('/')}/client/features", headers)
+    query = urlencode({ASKED[name]: value for name, value in options.items() if name in ASKED})
+    return Endpoint(f"{url.rstrip('/')}/client/features{query and '?'}{query}", headers)

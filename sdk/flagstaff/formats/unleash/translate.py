@@ -47,7 +47,7 @@ def translate(document: Mapping[str, Any], options: Mapping[str, Any]) -> Transl
 
     What is streamed, ``{"events": […]}``, is a document too: what its events come to.
     """
-    said = {FIELDS[name]: value for name, value in options.items()}
+    said = {FIELDS[name]: value for name, value in options.items() if name in FIELDS}
     return _Document(folded(document), said).translated()
 
 
