@@ -122,13 +122,14 @@ class Plan:
             )
 
     def _store(self, url: str, format: Format) -> RulesStore:  # noqa: A002
-        """Where rules are kept: those of each server, key and format by themselves."""
+        """Where rules are kept: those of each server, key and format, with its options, by themselves."""
         from pathlib import Path
 
         from flagstaff.sources.store import RulesStore
 
         directory = Path(self.settings.directory).absolute() / "rules"
-        return RulesStore(directory, f"{format.name}\0{url}\0{self.settings.revealed_key}")
+        options = "".join(f"\0{name}={value}" for name, value in sorted(format.options.items()))
+        return RulesStore(directory, f"{format.name}\0{url}\0{self.settings.revealed_key}{options}")
 
     def _outlet(self, destination: str | Sink | None) -> Outlet | None:
         if destination is None:

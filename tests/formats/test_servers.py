@@ -193,6 +193,21 @@ def test_what_is_no_document_of_the_vendor_leaves_the_last_good_one(name: str, m
         assert "no rules document" in str(driver.flags.status())
 
 
+@pytest.mark.parametrize("make", [Client], indirect=True)
+def test_what_an_option_asks_for_is_kept_by_itself(make: Maker) -> None:
+    vendor = VENDORS["unleash"]
+    with serving(answer(json.dumps(vendor.document).encode()), answer(status=503)) as server:
+        first = polling(make, server, "unleash", format_options={"project": "shop"})
+        assert first.wait_ready()
+        eventually(lambda: first.flags.status().state == "STALE")
+        first.close()
+        other = polling(make, server, "unleash", format_options={"project": "desk"})
+        eventually(lambda: "answered 503" in str(other.flags.status()))
+        assert other.flags.status().state == "NOT_READY"
+        same = polling(make, server, "unleash", format_options={"project": "shop"})
+        assert same.wait_ready()
+
+
 # -- Flagsmith's pages -----------------------------------------------------------------------------
 
 
