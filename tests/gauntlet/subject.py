@@ -19,12 +19,13 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
-from unittest import mock
 
 from flagstaff import Client, Context
 from tests.gauntlet.truth import Truth
 
 _PATIENCE = 120.0  # seconds for a child: one that hangs takes longer than any machine
+
+_STACK = 1 << 30
 
 RULES = {
     "version": 1,
@@ -134,23 +135,25 @@ def _wait(pid: int) -> int:
 
 def _limited(limit: str | None, directory: str) -> Callable[[], object]:
     """Take something away from this process; what gives it back."""
-    if limit == "threads":
-        patch = mock.patch.object(
-            threading.Thread, "start", side_effect=RuntimeError("can't start new thread")
-        )
-        patch.start()
-        return patch.stop
     if limit is None:
         return lambda: None
     if limit.startswith("remount,"):  # what the disk lacks was taken from it before
         return partial(subprocess.run, ["mount", "-o", limit, directory], check=True)
+    if limit == "threads":  # a stack is larger than what is left of the addresses; all else is smaller
+        threading.stack_size(_STACK)
     kind, soft = {
+        "threads": (resource.RLIMIT_AS, _addresses() + _STACK // 2),
         "fsize": (resource.RLIMIT_FSIZE, 4096),
         "nofile": (resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) - 1),
     }[limit]
     before = resource.getrlimit(kind)
     resource.setrlimit(kind, (soft, before[1]))
     return lambda: resource.setrlimit(kind, before)
+
+
+def _addresses() -> int:
+    """The bytes of addresses that this process has taken."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _handle(code: int | None) -> None:

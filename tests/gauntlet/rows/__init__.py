@@ -6,7 +6,7 @@ only if the fault is shown to have happened.
 
 from __future__ import annotations
 
-from tests.gauntlet.rows import crowd, death, disks, hostile, hosts, limits, outage, rules, soak
+from tests.gauntlet.rows import crowd, death, disks, hostile, hosts, imposters, limits, outage, rules, soak
 from tests.gauntlet.stage import Rows
 
 __all__ = ["ROWS"]
@@ -20,5 +20,6 @@ ROWS: Rows = (
     | rules.ROWS
     | crowd.ROWS
     | hostile.ROWS
+    | imposters.ROWS
     | soak.ROWS
 )

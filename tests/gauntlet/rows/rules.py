@@ -15,6 +15,7 @@ from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from flagstaff import Client, Context
 from flagstaff.formats import NATIVE
@@ -53,6 +54,13 @@ def start_up(scale: Scale) -> Row:
             _quickest(overshoot, name, time.perf_counter() - begun - 0.2)
             until(lambda: misrule.met)
             met += misrule.met
+    with _deaf_resolver() as asked:
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            client = Client("http://flags.test", events=None, directory=tempfile.gettempdir())
+            _quickest(constructing, "no answer from DNS", time.perf_counter() - begun)
+            until(lambda: asked)
+            client.close(0)
     with _full_backlog() as address:
         for _ in range(rounds):
             begun = time.perf_counter()
@@ -62,9 +70,9 @@ def start_up(scale: Scale) -> Row:
     slowest, latest = max(constructing.values()) * 1000, max(overshoot.values()) * 1000
     return Row(
         "Construction never waits for the network",
-        f"{3 * rounds} clients, {len(constructing)} faults, the best of each",
+        f"{4 * rounds} clients, {len(constructing)} faults, the best of each",
         f"constructed in {slowest:.1f} ms, wait_ready {latest:.0f} ms late",
-        f"{met} requests were left hanging",
+        f"{met} requests and {len(asked)} look-ups of a name were left hanging",
         met >= 2 * rounds,
         slowest <= 20 and latest <= 50,
     )
@@ -73,6 +81,24 @@ def start_up(scale: Scale) -> Row:
 def _quickest(times: dict[str, float], name: str, taken: float) -> None:
     """What else the machine does only adds to a time."""
     times[name] = min(taken, times.get(name, taken))
+
+
+@contextmanager
+def _deaf_resolver() -> Iterator[list[str]]:
+    """Names are looked up and never found, while this lasts; which ones."""
+    asked: list[str] = []
+    over = threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> Any:
+        asked.append(host)
+        over.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    with mock.patch.object(socket, "getaddrinfo", look_up):
+        try:
+            yield asked
+        finally:
+            over.set()
 
 
 @contextmanager
