@@ -28,14 +28,7 @@ def imposters(scale: Scale) -> Row:
         leaked = refused = ready = 0
         for _ in range(rounds):
             with _imposter(certificate) as (url, heard):
-                client = Client(
-                    url, key="sdk-secret", events=url, stream=False, directory=place, flush_interval=0.05
-                )
-                client.track("seen", _USER)
-                until(lambda: heard.count("refused") >= 2)
-                until(lambda: client.status().problems)
-                ready += client.wait_ready(0)
-                client.close(0.1)
+                ready += _adopted(url, place, heard)
                 leaked += sum(text != "refused" for text in heard)
                 refused += heard.count("refused")
     return Row(
@@ -45,6 +38,17 @@ def imposters(scale: Scale) -> Row:
         f"{refused} handshakes were broken off by the client",
         not leaked and not ready and refused >= 2 * rounds,
     )
+
+
+def _adopted(url: str, place: str, heard: list[str]) -> bool:
+    """Whether a client adopts anything from there."""
+    client = Client(url, key="sdk-secret", events=url, stream=False, directory=place, flush_interval=0.05)
+    client.track("seen", _USER)
+    until(lambda: heard.count("refused") >= 2)
+    until(lambda: client.status().problems)
+    ready = client.wait_ready(0)
+    client.close(0.1)
+    return ready
 
 
 def _certificate(place: Path) -> Path:
