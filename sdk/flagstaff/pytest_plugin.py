@@ -12,7 +12,7 @@ from flagstaff.net import guard
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from typing import Any
+    from typing import Any, NoReturn
 
     from flagstaff.testing import (
         AsyncMemoryClient,
@@ -103,6 +103,11 @@ class _Gate:
         raise PermissionError(1, "a test opens no connection")
 
 
+_MISMARKED = (
+    "@pytest.mark.flags takes flags with what they are set to, dark_mode=True or"
+    ' {{"checkout-cta": "urgent"}}, not {given}'
+)
+
 # -- fixtures --------------------------------------------------------------------------------------------
 
 
@@ -135,6 +140,8 @@ def flags(request: pytest.FixtureRequest, flagstaff_client: MemoryClient | Async
 
     made = MemoryFlags(flagstaff_client, Context("test-user"))
     for marker in reversed(list(request.node.iter_markers("flags"))):
+        if len(marker.args) > 1 or not all(hasattr(given, "keys") for given in marker.args):
+            pytest.fail(_MISMARKED.format(given=", ".join(map(repr, marker.args))), pytrace=False)
         made(*marker.args, **marker.kwargs)
     callspec = getattr(request.node, "callspec", None)
     if callspec is not None and _MATRIX in callspec.params:
@@ -170,7 +177,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each combination of its matrix."""
     axes: dict[str, list[Any]] = {}
     for marker in reversed(list(metafunc.definition.iter_markers("flags_matrix"))):
-        axes |= _axes(marker, metafunc.config)
+        axes |= _axes(marker, metafunc)
     if axes:
         from itertools import product
 
@@ -180,27 +187,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(_MATRIX, cells, indirect=True, ids=ids)
 
 
-def _axes(marker: pytest.Mark, config: pytest.Config) -> dict[str, list[Any]]:
+def _axes(marker: pytest.Mark, metafunc: pytest.Metafunc) -> dict[str, list[Any]]:
     axes: dict[str, Any] = {}
     for given in marker.args:
-        axes |= {given: _variants(given, config)} if isinstance(given, str) else given
+        axes |= {given: _variants(given, metafunc)} if isinstance(given, str) else given
     axes |= marker.kwargs
     for flag, values in axes.items():
         if isinstance(values, str) or not hasattr(values, "__iter__"):
-            raise pytest.UsageError(
-                f"flags_matrix: {flag} needs a list of variants, such as {flag}=[True, False], not {values!r}"
-            )
+            example = f"{flag}=[True, False]"
+            _misused(metafunc, f"{flag} needs a list of variants, such as {example}, not {values!r}")
     return {flag: list(values) for flag, values in axes.items()}
 
 
-def _variants(flag: str, config: pytest.Config) -> list[str]:
+def _variants(flag: str, metafunc: pytest.Metafunc) -> list[str]:
     """The names of a flag's variants, by the rules file."""
-    known = _configured_rules(config).variants(flag)
+    known = _configured_rules(metafunc.config).variants(flag)
     if not known:
-        raise pytest.UsageError(
-            f"flags_matrix: flagstaff_rules has no flag {flag}; give its variants: {flag}=[True, False]"
-        )
+        _misused(metafunc, f"flagstaff_rules has no flag {flag}; give its variants: {flag}=[True, False]")
     return known
+
+
+def _misused(metafunc: pytest.Metafunc, sentence: str) -> NoReturn:
+    """End a test's collection with a sentence alone: the way there leads through pytest only."""
+    pytest.fail(f"{metafunc.definition.nodeid}: flags_matrix: {sentence}", pytrace=False)
 
 
 def _configured_rules(config: pytest.Config) -> MemorySource:

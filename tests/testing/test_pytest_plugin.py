@@ -164,7 +164,47 @@ def test_a_matrix_that_makes_no_sense_says_so(pytester: pytest.Pytester, marker:
     result = run(pytester, code)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{message}*"])
+    result.stdout.fnmatch_lines([f"*::test_it: flags_matrix: *{message}*"])
+    assert "_hookexec" not in result.stdout.str()
+
+
+def test_a_mark_that_makes_no_sense_says_so(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.flags("dark_mode")
+        def test_it(flags): pass
+        """,
+    )
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*takes flags with what they are set to, dark_mode=True or *, not 'dark_mode'"]
+    )
+
+
+def test_what_is_set_stands_beside_an_assertion_that_fails(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_misspelt(flags):
+            flags(dark_mode=True)
+            assert flags.enabled("drak_mode")
+
+        def test_nothing(flags):
+            assert flags.enabled("dark_mode")
+
+        def test_many(flags):
+            flags({f"flag-{number}": True for number in range(12)})
+            assert flags.enabled("dark_mode")
+        """,
+    )
+
+    result.assert_outcomes(failed=3)
+    for shown in ("<flags: dark_mode=True>", "<flags: none>", "flag-9=True, and 2 more>"):
+        assert shown in result.stdout.str()
 
 
 def test_given_rules_a_misspelt_flag_fails_the_test(pytester: pytest.Pytester) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncMemoryClient", "MemoryClient", "MemoryFlags"]
 
+_SHOWN = 10  # flags in a line of pytest's
+
 
 class _InMemory(Shell):
     """What both have in common."""
@@ -120,3 +122,10 @@ class MemoryFlags(BoundFlags):
     def bind(self, context: Context) -> BoundFlags:
         """The same flags for somebody else."""
         return self.client.bind(context)
+
+    def __repr__(self) -> str:
+        """What there is: an assertion that failed may have misspelt it."""
+        decided = self.client.decide_all(self.context)
+        shown = [f"{flag}={decision.value!r}" for flag, decision in list(decided.items())[:_SHOWN]]
+        more = [f"and {len(decided) - _SHOWN} more"] if len(decided) > _SHOWN else []
+        return f"<flags: {', '.join([*shown, *more]) or 'none'}>"

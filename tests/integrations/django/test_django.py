@@ -25,6 +25,7 @@ from tests.integrations.django import project
 from tests.integrations.web.lab import RULES, SECRET, token_for, user_of
 
 from flagstaff.integrations.django import (  # isort: skip - they ask for the project's settings
+    flag_permission,
     FlagRequiredMixin,
     flag_required,
     get_client,
@@ -234,6 +235,34 @@ ANSWERS = {
 
 
 @override_settings(ROOT_URLCONF=Guarded)
+def test_jinja_asks_for_the_flags_of_the_request(client: Client) -> None:
+    pytest.importorskip("jinja2")
+    from django.template import engines
+
+    backend = {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "NAME": "jinja",
+        "OPTIONS": {"extensions": ["flagstaff.integrations.django.jinja.FlagstaffExtension"]},
+    }
+    source = '{{ flag("banner") }} {{ variant("checkout-cta") }} {{ flag_value("checkout-cta", "Buy") }}'
+    with override_settings(TEMPLATES=[backend]):
+        template = engines["jinja"].from_string(source)
+        with client.override({"checkout-cta": "urgent"}):
+            assert template.render({}, RequestFactory().get("/")) == "True urgent Buy now"
+            assert template.render({}) == "True urgent Buy now"  # for nobody
+
+
+def test_a_permission_is_for_those_who_have_the_flag(client: Client) -> None:
+    """Django REST framework makes one of each class and asks it; nothing else is known of it."""
+    permission, view = flag_permission("new-checkout")(), View()
+    request = RequestFactory().get("/")
+
+    assert not permission.has_permission(request, view)
+    with client.override({"new-checkout": True}):
+        assert permission.has_permission(request, view)
+        assert permission.has_object_permission(request, view, object())
+
+
 def test_a_view_is_for_those_who_have_the_flag(client: Client) -> None:
     browser = Browser()
     assert {path: browser.get(path).status_code for path in ANSWERS} == ANSWERS

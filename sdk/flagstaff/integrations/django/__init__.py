@@ -11,4 +11,5 @@ from __future__ import annotations
 
 from .conf import get_client as get_client
 from .views import FlagRequiredMixin as FlagRequiredMixin
+from .views import flag_permission as flag_permission
 from .views import flag_required as flag_required

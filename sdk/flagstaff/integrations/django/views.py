@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     View = TypeVar("View", bound=Callable[..., Any])
 
-__all__ = ["FlagRequiredMixin", "flag_required", "flags_of"]
+__all__ = ["FlagRequiredMixin", "flag_permission", "flag_required", "flags_of"]
 
 
 def flags_of(request: Any) -> BoundFlags:
@@ -82,3 +82,18 @@ class FlagRequiredMixin:
         view = adispatch if getattr(self, "view_is_async", False) else above.dispatch
         otherwise = type(self).flag_otherwise  # not bound: a function here is another view
         return flag_required(self.flag_required, otherwise)(view)(request, *args, **kwargs)
+
+
+def flag_permission(flag: str) -> type[Any]:
+    """A permission for Django REST framework: ``permission_classes = [flag_permission("new-api")]``."""
+
+    class FlagPermission:
+        message = f"This is for those who have {flag}."
+
+        def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002 - the framework's
+            return flags_of(request).enabled(flag)
+
+        def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:  # noqa: ARG002
+            return True
+
+    return FlagPermission
