@@ -220,3 +220,22 @@ def test_a_server_is_asked_with_its_key() -> None:
     assert found.headers["X-Environment-Key"] == "ser.k"
     with pytest.raises(ConfigError, match="environment key"):
         check_format("flagsmith").endpoint("https://flags.test/api/v1", None)
+
+
+def test_fields_that_are_not_known_are_told_wherever_they_stand() -> None:
+    feature = {"key": "1", "name": "checkout", "enabled": True, "value": "Buy", "colour": "red"}
+    condition = {"property": "p", "operator": "EQUAL", "value": "1", "negate": True}
+    segment = {"key": "7", "name": "s", "rules": [{"type": "ALL", "conditions": [condition]}], "rank": 1}
+    environment = {
+        "environment": {"key": "env", "name": "Production"},
+        "features": {"checkout": feature},
+        "segments": {"7": {**segment, "overrides": [feature]}},
+    }
+    told = [str(problem) for problem in load(environment, format="flagsmith").warnings]
+    assert [text.partition(":")[0] for text in told] == [
+        "segments.7.rank",
+        "segments.7.rules[0].conditions[0].negate",
+        "segments.7.overrides[0].colour",
+        "features.checkout.colour",
+    ]
+    assert all("is no field that is known here, and was not read" in text for text in told)

@@ -227,3 +227,16 @@ def test_the_server_is_asked_as_its_own_sdk_asks() -> None:
         check_format("launchdarkly").endpoint("https://sdk.test", None)
     assert NATIVE.is_ours
     assert not check_format("launchdarkly").is_ours
+
+
+def test_fields_that_are_not_known_are_told_wherever_they_stand() -> None:
+    clause = {"attribute": "a", "op": "in", "values": ["x"], "negated": True}
+    flag = {"on": True, "variations": [1], "fallthrough": {"variation": 0}, "rules": [rule(clause)]}
+    segment = {"rules": [{"clauses": [], "wait": 5}], "include": ["u1"]}
+    told = warnings({"flags": {"f": flag}, "segments": {"s": segment}})
+    for part in (
+        "clauses[0].negated: is no field that is known here, and was not read; did you mean negate?",
+        "segments.s.include: is no field",
+        "segments.s.rules[0].wait: is no field",
+    ):
+        assert part in told

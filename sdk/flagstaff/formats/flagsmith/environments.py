@@ -47,7 +47,11 @@ def _rules(given: Any, path: str) -> list[Mapping[str, Any]]:
         {
             "type": rule.get("type"),
             "conditions": [
-                {**condition, "property": condition.get("property_") or condition.get("property")}
+                {
+                    "property": condition.get("property_") or condition.get("property"),
+                    "operator": condition.get("operator"),
+                    "value": condition.get("value"),
+                }
                 for _, condition in _tables(rule.get("conditions"), path_of(where, "conditions"))
             ],
             "rules": _rules(rule.get("rules"), path_of(where, "rules")),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flagstaff.errors import Problem
-from flagstaff.formats.foreign import Unexpected, items, key_of, path_of, table
+from flagstaff.formats.foreign import Unexpected, items, key_of, path_of, table, unknown_fields
 
 from .dialect import OPERATORS
 from .properties import Asked, Properties
@@ -17,6 +17,7 @@ __all__ = ["NEVER", "Segments"]
 
 NEVER: Mapping[str, Any] = {"any": []}
 
+_CONDITION = frozenset(("property", "operator", "value"))
 _TYPES = ("ALL", "ANY", "NONE")
 _FIELDS = ("enabled", "value", "variant")
 
@@ -64,6 +65,8 @@ class Segments:
 
     def _condition(self, given: Any, key: str, path: str) -> Mapping[str, Any]:
         condition = table(given, path)
+        for problem in unknown_fields(condition, _CONDITION, path):
+            self._warn(problem)
         kind, value = key_of(condition, "operator", path), condition.get("value")
         name = condition.get("property") or ""
         if not isinstance(name, str):

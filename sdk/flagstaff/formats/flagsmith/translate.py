@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flagstaff.errors import Problem, RulesError
-from flagstaff.formats.foreign import Unexpected, broken, is_name, items, key_of, path_of, table
+from flagstaff.formats.foreign import (
+    Unexpected,
+    broken,
+    is_name,
+    items,
+    key_of,
+    path_of,
+    table,
+    unknown_fields,
+)
 from flagstaff.formats.translated import Translated
 
 from .environments import context_of
@@ -21,6 +30,8 @@ from .segments import NEVER, Segments
 __all__ = ["translate"]
 
 _SHORT = 40
+_FEATURE = frozenset(("key", "name", "enabled", "value", "variants", "priority", "metadata"))
+_SEGMENT = frozenset(("key", "name", "rules", "overrides", "metadata"))
 
 
 class _Override(NamedTuple):
@@ -79,6 +90,7 @@ class _Document:
         path = path_of("segments", key)
         try:
             segment = table(entry, path)
+            self._warnings += unknown_fields(segment, _SEGMENT, path)
             name = key_of(segment, "name", path)
             own = self._named(name, key)
             condition = self._segments.condition(segment, path)
@@ -88,6 +100,7 @@ class _Document:
             return
         self._conditions[own] = NEVER if self._goes_in_circles(segment, overrides) else condition
         for where, feature in overrides:
+            self._warnings += unknown_fields(feature, _FEATURE, where)
             priority = feature.get("priority")
             strength = priority if isinstance(priority, int | float) else math.inf
             override = _Override(strength, own, name, feature, where)
@@ -122,7 +135,9 @@ class _Document:
 
     def _flag(self, name: str, entry: Any, path: str) -> Mapping[str, Any]:
         try:
-            return _Flag(self.environment).written(table(entry, path), path, self._overrides.get(name, []))
+            feature = table(entry, path)
+            self._warnings += unknown_fields(feature, _FEATURE, path)
+            return _Flag(self.environment).written(feature, path, self._overrides.get(name, []))
         except Unexpected as error:
             self._warnings.append(Problem(error.path, f"{error.expected}, so the flag is malformed"))
             return broken(str(error))

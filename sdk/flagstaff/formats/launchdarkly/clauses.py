@@ -6,13 +6,22 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flagstaff.errors import Problem
-from flagstaff.formats.foreign import Unexpected, is_name, items, path_of, table
+from flagstaff.formats.foreign import Unexpected, is_name, items, path_of, table, unknown_fields
 
 from .contexts import USER
 from .dialect import OPERATORS
 from .references import parse
 
 __all__ = ["Clauses", "bucket", "kind_of", "unit"]
+
+_CLAUSE = frozenset(("contextKind", "attribute", "op", "values", "negate"))
+_SEGMENT = frozenset(
+    (
+        *("key", "version", "included", "excluded", "includedContexts", "excludedContexts", "rules", "salt"),
+        *("unbounded", "unboundedContextKind", "generation", "deleted"),
+    )
+)
+_RULE = frozenset(("id", "clauses", "weight", "bucketBy", "rolloutContextKind"))
 
 _NOBODY: dict[str, Any] = {"any": []}
 _MOST_INLINE = 64
@@ -64,6 +73,7 @@ class Clauses:
         }
 
     def _clause(self, clause: Mapping[str, Any], path: str, stack: tuple[str, ...]) -> dict[str, Any]:
+        self._look(clause, _CLAUSE, path)
         op = clause.get("op")
         values = items(clause.get("values"), path_of(path, "values"))
         if op == "segmentMatch":
@@ -88,6 +98,10 @@ class Clauses:
             subject = {"read": "launchdarkly:kinds", "of": None}
         return {"attribute": subject, "op": f"launchdarkly:{op}", "value": values}
 
+    def _look(self, given: Mapping[str, Any], known: frozenset[str], path: str) -> None:
+        for problem in unknown_fields(given, known, path):
+            self._warn(problem)
+
     # -- segments ------------------------------------------------------------------------------------
 
     def _in_segment(self, key: object, stack: tuple[str, ...]) -> dict[str, Any]:
@@ -104,6 +118,7 @@ class Clauses:
         path = path_of("segments", key)
         try:
             segment = table(self._given[key], path)
+            self._look(segment, _SEGMENT, path)
             rules = [*self._rules(key, segment, path, stack)]
             if segment.get("unbounded") is True:
                 problem = "is a big segment: who is listed in it is known to a store that is not here"
@@ -127,6 +142,7 @@ class Clauses:
         for index, given in enumerate(items(segment.get("rules"), where)):
             at = path_of(where, index)
             rule = table(given, at)
+            self._look(rule, _RULE, at)
             condition = self.of(rule, at, stack)
             weight = rule.get("weight")
             if weight is not None:
