@@ -58,7 +58,8 @@ class _FlagWriter:
         self._dialect = dialect
         self._source = Source()
         self._verdicts = Verdicts(flag)
-        self._misses = any(_draws(rule) for rule in flag.rules)
+        self._misses = any(_draws(rule) for rule in flag.rules[:-1])
+        self._ends = False  # the last rule is being written
         self._skips = False
 
     def write(self) -> Decide:
@@ -74,7 +75,8 @@ class _FlagWriter:
         if any(rule.miss == LAST for rule in flag.rules):
             source.line("skip = False")
         self._pins(flag.pins, TARGETING_KEY, None)
-        for rule in flag.rules:
+        for number, rule in enumerate(flag.rules, 1):
+            self._ends = number == len(flag.rules)
             self._rule(rule)
         self._default()
         return source.function()
@@ -170,8 +172,13 @@ class _FlagWriter:
         with self._source.block(f"if {there(subject)}:"):
             yield
         with self._source.block("else:"):
-            self._source.line("pass" if isinstance(subject, Reader) else "missed = True")
             self._dialect.missing(self._source, subject)
+            if isinstance(subject, Reader):
+                self._source.line("pass")
+            elif self._ends:
+                self._return(self._verdicts.without_unit())
+            else:
+                self._source.line("missed = True")
 
     @contextmanager
     def _share(self, share: Share | None, purpose: str) -> Iterator[None]:

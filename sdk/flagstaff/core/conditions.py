@@ -53,22 +53,30 @@ class Prepared(NamedTuple):
 
 
 class Memo(dict[Any, bool | None]):
-    """Answers of one predicate, kept by value; bounded, and never for long texts."""
+    """Answers of one predicate, kept by value; bounded, and never for long texts.
 
-    __slots__ = ("_test",)
+    ``true`` and ``others`` hold the same values by what they came to: where only *true* counts, a set says it
+    in half the time that a subclass of ``dict`` takes.
+    """
+
+    __slots__ = ("_test", "others", "true")
     LIMIT = 1024
 
     def __init__(self, test: Predicate) -> None:
         super().__init__()
         self._test = test
+        self.true: set[Any] = set()
+        self.others: set[Any] = set()
 
     def __missing__(self, value: Any) -> bool | None:
         answer = self._test(value)
         # Only what is equal to nothing but itself: a subclass of str may answer for others.
         if value is None or (type(value) is str and len(value) <= MAX_TEXT):
             if len(self) >= self.LIMIT:
-                self.clear()
+                for kept in (self, self.true, self.others):
+                    kept.clear()
             self[value] = answer
+            (self.true if answer else self.others).add(value)
         return answer
 
 

@@ -90,6 +90,8 @@ class Plain:
                 return f"{subject} {form} {source.constant(operand)}"
             case "text in" | "text not in":
                 return _text_first(source, subject, f"{form[5:]} {source.constant(operand)}", test)
+            case "memo":
+                return _remembered(source, subject, test)
             case "exists":
                 return f"{subject} {'is not' if operand else 'is'} None"
             case _:
@@ -168,6 +170,13 @@ def _asked(source: Source, subject: str, leaf: Leaf) -> str:
             return f"({kept}[{name}] if ({name} := {subject}).__class__ is str else {asked}({name}))"
         case _:
             return f"{source.constant(test)}({subject})"
+
+
+def _remembered(source: Source, subject: str, test: Predicate) -> str:
+    """A test whose answers are kept, where only *true* counts."""
+    memo, name = Memo(test), source.name()
+    true, others, ask = (source.constant(kept) for kept in (memo.true, memo.others, memo))
+    return f"(({name} := {subject}) in {true} or {name} not in {others} and {ask}[{name}])"
 
 
 def _text_first(source: Source, subject: str, compared: str, test: Predicate, verdict: str = "") -> str:
