@@ -16,7 +16,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from threading import Lock
 
-from .core.context import ANONYMOUS, Context
+from .core.context import ANONYMOUS, Context, as_context
 from .core.decision import Decision, Reason, fresh
 from .errors import OverrideError
 from .overrides import OVERRIDE, Forced, Overrides
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeVar, overload
 
+    from .core.context import Whom
     from .core.evaluate import Snapshot
     from .core.explain import Explanation
     from .overrides.ladder import Frame, Wanted
@@ -47,7 +48,7 @@ class _Table:
 class Flags:
     """Flags that can be asked for, over rules that can be replaced at any moment. Evaluation never raises."""
 
-    def __init__(self, overrides: Overrides, expose: Callable[[Decision, Context], None] | None) -> None:
+    def __init__(self, overrides: Overrides, expose: Callable[[Decision, Whom], None] | None) -> None:
         """``expose`` is told of every decision that is an exposure; it must neither raise nor wait."""
         self._overrides = overrides
         self._expose = expose
@@ -65,7 +66,11 @@ class Flags:
     # -- the getters ---------------------------------------------------------------------------------
 
     def enabled(
-        self, flag: str, context: Context = ANONYMOUS, default: bool = False, exposure: bool = True
+        self,
+        flag: str,
+        context: Whom = ANONYMOUS,
+        default: bool = False,
+        exposure: bool = True,
     ) -> bool:
         """Whether the context's variant is enabled; ``default`` where the flag can't be decided."""
         try:
@@ -81,15 +86,24 @@ class Flags:
 
         @overload
         def value(
-            self, flag: str, context: Context = ..., default: None = None, *, exposure: bool = True
+            self,
+            flag: str,
+            context: Whom = ...,
+            default: None = None,
+            *,
+            exposure: bool = True,
         ) -> Any: ...
         @overload
-        def value(self, flag: str, context: Context, default: T, *, exposure: bool = True) -> T: ...
+        def value(self, flag: str, context: Whom, default: T, *, exposure: bool = True) -> T: ...
         @overload
-        def value(self, flag: str, context: Context = ..., *, default: T, exposure: bool = True) -> T: ...
+        def value(self, flag: str, context: Whom = ..., *, default: T, exposure: bool = True) -> T: ...
 
     def value(
-        self, flag: str, context: Context = ANONYMOUS, default: Any = None, exposure: bool = True
+        self,
+        flag: str,
+        context: Whom = ANONYMOUS,
+        default: Any = None,
+        exposure: bool = True,
     ) -> Any:
         """The value of the variant that the context gets.
 
@@ -107,7 +121,7 @@ class Flags:
             self._expose(decision, context)
         return decision.value
 
-    def variant(self, flag: str, context: Context = ANONYMOUS, exposure: bool = True) -> str | None:
+    def variant(self, flag: str, context: Whom = ANONYMOUS, exposure: bool = True) -> str | None:
         """The name of the variant that the context gets; None where the flag can't be decided."""
         try:
             answer = self._answers[flag]
@@ -119,7 +133,11 @@ class Flags:
         return decision.variant
 
     def decide(
-        self, flag: str, context: Context = ANONYMOUS, default: Any = None, exposure: bool = True
+        self,
+        flag: str,
+        context: Whom = ANONYMOUS,
+        default: Any = None,
+        exposure: bool = True,
     ) -> Decision:
         """The whole decision: value, variant, reason, rule, experiment. ``default`` is as in ``value``."""
         try:
@@ -133,19 +151,19 @@ class Flags:
             self._expose(decision, context)
         return decision
 
-    def decide_all(self, context: Context = ANONYMOUS) -> dict[str, Decision]:
+    def decide_all(self, context: Whom = ANONYMOUS) -> dict[str, Decision]:
         """The decision of every flag, by key. Records no exposures."""
         self._attend()
         snapshot = self._table.snapshot  # one for all of them: rules may be replaced meanwhile
         if snapshot is None:
             return {}
-        decide, named = snapshot.decide, self._overrides.names()
+        context, decide, named = as_context(context), snapshot.decide, self._overrides.names()
         return {
             key: (key in named and self._forced(snapshot, key)) or decide(key, context)
             for key in snapshot.flag_keys()
         }
 
-    def bootstrap(self, context: Context = ANONYMOUS, *, flags: Iterable[str] | None = None) -> str:
+    def bootstrap(self, context: Whom = ANONYMOUS, *, flags: Iterable[str] | None = None) -> str:
         """What a front end needs to begin with, as JSON that is safe in a page's ``<script>``.
 
         It has the form of OFREP's answer to a bulk request: key, value, variant and reason of every flag, or
@@ -158,14 +176,14 @@ class Flags:
         wanted = found if flags is None else flags
         return bootstrap(found[key] for key in wanted if key in found)
 
-    def explain(self, flag: str, context: Context = ANONYMOUS, default: Any = None) -> Explanation:
+    def explain(self, flag: str, context: Whom = ANONYMOUS, default: Any = None) -> Explanation:
         """The decision with every rule tried, value compared and bucket drawn. Records no exposure.
 
         ``str()`` of it is for people, ``to_dict()`` for machines.
         """
         from .core.explain import Explanation, Step
 
-        snapshot = self._table.snapshot
+        snapshot, context = self._table.snapshot, as_context(context)
         try:
             forced = self._forced(snapshot, flag)
         except Exception:  # noqa: BLE001  # a hostile key; the snapshot says so
@@ -181,9 +199,9 @@ class Flags:
             return explanation
         return Explanation(_typed(explanation.decision, default), context, explanation.steps)
 
-    def bind(self, context: Context) -> BoundFlags:
+    def bind(self, context: Whom) -> BoundFlags:
         """The same flags for one context: what a request carries about."""
-        return BoundFlags(self, context)
+        return BoundFlags(self, as_context(context))
 
     @contextmanager
     def override(self, overrides: Mapping[str, Wanted] | None = None, /, **named: Wanted) -> Iterator[None]:
@@ -221,7 +239,7 @@ class Flags:
 
     # -- off the beaten track ------------------------------------------------------------------------
 
-    def _carefully(self, flag: str, context: Context, default: Any) -> Decision:
+    def _carefully(self, flag: str, context: Whom, default: Any) -> Decision:
         from .core.evaluate import failure
 
         try:
@@ -233,7 +251,7 @@ class Flags:
             if forced is not None:
                 return forced
             self._publish(table, flag)
-            return table.snapshot.decide(flag, context, default)
+            return table.snapshot.decide(flag, as_context(context), default)
         except Exception as error:  # noqa: BLE001  # the last guard: whatever was handed in, nothing is raised
             return failure(flag, default, Reason.GENERAL, f"evaluation failed: {type(error).__name__}")
 

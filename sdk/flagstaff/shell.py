@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flagstaff.admission import Admission, TokenOverride
 from flagstaff.adoption import Adoption
-from flagstaff.core.context import ANONYMOUS, Context
+from flagstaff.core.context import ANONYMOUS
 from flagstaff.diagnosis import greenlets
 from flagstaff.errors import OverrideError
 from flagstaff.flags import Flags, variant_named
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, Self
 
+    from flagstaff.core.context import Whom
     from flagstaff.diagnosis import Diagnosis
     from flagstaff.events.ledger import Counts
     from flagstaff.events.transport import Sink
@@ -382,7 +383,7 @@ class Shell(Flags):
     def track(
         self,
         event: str,
-        context: Context = ANONYMOUS,
+        context: Whom = ANONYMOUS,
         /,
         *,
         value: float | None = None,

@@ -269,8 +269,10 @@ FLAGS: list[Any] = [
 CONTEXTS: list[Any] = [
     None,
     "user-1",
-    {"email": "x"},
+    [("email", "x")],
     Spiteful(),
+    {"email": "x"},
+    SpitefulMapping(email="x"),
     Context(Spiteful()),  # type: ignore[arg-type]
     Context([]),  # type: ignore[arg-type]
     Context("user-1", SpitefulMapping(email="x")),

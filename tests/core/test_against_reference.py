@@ -170,7 +170,7 @@ def test_any_key_at_all_gets_a_decision(key: Any) -> None:
     assert same(rules.explain(key, Context("user-1"), default=7).decision, decision)
 
 
-@pytest.mark.parametrize("context", [None, {}, {"country": "NL"}, "user-1", 5, object()])
+@pytest.mark.parametrize("context", [None, [], [("country", "NL")], "user-1", 5, object()])
 def test_what_is_no_context_decides_only_what_needs_none(context: Any) -> None:
     document = {
         "version": 1,

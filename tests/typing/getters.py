@@ -42,6 +42,14 @@ def the_other_getters(flags: Client | AsyncClient, user: Context) -> None:
     assert_type(flags.bind(user), BoundFlags)
 
 
+def a_plain_mapping_does_as_a_context(flags: Client | AsyncClient) -> None:
+    user = {"targetingKey": "user-1", "plan": "pro"}
+    assert_type(flags.enabled("new-checkout", user), bool)
+    assert_type(flags.value("page-size", user, 20), int)
+    assert_type(flags.bind(user), BoundFlags)
+    flags.track("order-placed", user)
+
+
 def a_bound_view(flags: BoundFlags) -> None:
     assert_type(flags.context, Context)
     assert_type(flags.enabled("new-checkout", default=True), bool)

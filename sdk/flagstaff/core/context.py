@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TypeAlias
 
-__all__ = ["ANONYMOUS", "Context"]
+    Whom: TypeAlias = "Context | Mapping[str, Any]"
+
+__all__ = ["ANONYMOUS", "Context", "as_context"]
 
 
 class Context:
@@ -20,6 +23,8 @@ class Context:
     name wins. Values are what JSON can hold, and ``datetime`` for points in time; ``None`` means that
     the attribute is absent. A lone mapping is kept as it is, not copied: leave it alone while the
     context is in use.
+
+    Where it is needed only once, a plain mapping does as well, with the key under ``targetingKey``.
 
         >>> Context("user-42", country="NL", plan="pro")
         Context('user-42', {'country': 'NL', 'plan': 'pro'})
@@ -59,3 +64,20 @@ class Context:
 
 
 ANONYMOUS = Context()
+
+
+def as_context(given: Whom) -> Context:
+    """The context itself, or what a plain mapping says: attributes, and the key under ``targetingKey``.
+
+    Never raises: what is neither comes back as it is, for others to complain of.
+    """
+    attributes: Any = given
+    kind = type(given)  # which, unlike isinstance, can't be lied to
+    if issubclass(kind, Context) or not issubclass(kind, Mapping):
+        itself: Context = attributes
+        return itself
+    try:
+        key = attributes.get("targetingKey")
+    except Exception:  # noqa: BLE001  # a hostile mapping: what is asked of it next will raise again, and be told
+        key = None
+    return Context(key, attributes)

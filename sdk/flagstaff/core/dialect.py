@@ -242,7 +242,7 @@ def _subject(source: Source, subject: Subject) -> str:
         read = f"{source.constant(subject.read)}(c)"
         return read if subject.direct is None else _direct(source, subject.direct, read)
     if subject == TARGETING_KEY:
-        return "c.targeting_key"
+        return source.targeting_key()
     if len(subject) == 1:
         return source.attribute(subject[0])
     return f"{source.constant(_walk)}(c.attributes, {source.constant(subject)})"
@@ -250,7 +250,7 @@ def _subject(source: Source, subject: Subject) -> str:
 
 def _direct(source: Source, direct: Direct, read: str) -> str:
     """What a reader reads, with its own way of doing so for the rest."""
-    found = "c.targeting_key" if direct.attribute is None else source.attribute(direct.attribute)
+    found = source.targeting_key() if direct.attribute is None else source.attribute(direct.attribute)
     conditions = []
     if not direct.always:
         name = source.name()

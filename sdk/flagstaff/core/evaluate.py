@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from .compiler import Decide, compile_flag
-from .context import Context
+from .context import Context, as_context
 from .decision import Decision, Reason, Undecidable
 from .dialect import Plain, Test
 from .explain import Explanation, Trace, Traced, nested
@@ -97,7 +97,7 @@ class Snapshot:
 
     def explain(self, key: str, context: Context, default: Any = None) -> Explanation:
         """The decision with every step to it."""
-        trace = Trace(self.now)
+        trace, context = Trace(self.now), as_context(context)
         try:
             decision = _Tracing(self, trace).decide(key, context, default)
         except Undecidable as error:

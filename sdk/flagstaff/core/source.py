@@ -6,12 +6,13 @@ a document is a constant, which is passed in. Functions of one shape share one c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from .context import Context
+from .context import Context, as_context
 from .rules import Condition
 
 __all__ = ["Source"]
@@ -54,6 +55,10 @@ class Source:
         self._reads_attributes = True
         return f"{self.constant(name)} not in a"
 
+    def targeting_key(self) -> str:
+        """An expression for the targeting key."""
+        return _KEY.format("p" if self._reads_attributes else _IS_PLAIN)
+
     def answer(self, node: Condition, write: Callable[[], str]) -> str:
         """An expression for the answer to a condition; ``write`` gives the one that works it out."""
         if not self.keeps:
@@ -74,13 +79,29 @@ class Source:
         self._depth -= 1
 
     def function(self) -> Callable[[Context], Any]:
+        kept = [f"        v{index} = ..." for index in range(len(self._kept))]
+        body = "\n".join(self._door() + kept + self._lines)
         names = ", ".join(f"k{index}" for index in range(len(self._constants)))
-        head = ["        a = c.attributes"] if self._reads_attributes else []
-        head += [f"        v{index} = ..." for index in range(len(self._kept))]
-        body = "\n".join(head + self._lines)
         text = f"def make({names}):\n    def function(c):\n{body}\n    return function\n"
         made: Callable[[Context], Any] = _factory(text)(*self._constants)
         return made
+
+    def _door(self) -> list[str]:
+        """How the function begins, so that a plain dictionary passes for a context.
+
+        It is read where it is; but if anybody is handed the whole context, one is made of it.
+        """
+        whole = any(_CONTEXT.search(_KEYS.sub("", line)) for line in self._lines)
+        head = [f"if {_IS_PLAIN}: c = {self.constant(as_context)}(c)"] if whole else []
+        if self._reads_attributes:
+            head += [f"p = {_IS_PLAIN}", "a = c if p else c.attributes"]
+        return ["        " + line for line in head]
+
+
+_IS_PLAIN = "c.__class__ is dict"
+_KEY = "(c.get('targetingKey') if {} else c.targeting_key)"
+_KEYS = re.compile(".*?".join(map(re.escape, _KEY.split("{}"))))
+_CONTEXT = re.compile(r"\bc\b")
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.buckets import unit_text
+from flagstaff.core.context import Context, as_context
 from flagstaff.core.dialect import unit_of
 from flagstaff.core.rules import TARGETING_KEY
 from flagstaff.events.dedupe import Seen
@@ -17,7 +18,7 @@ from flagstaff.net.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flagstaff.core.context import Context
+    from flagstaff.core.context import Whom
     from flagstaff.core.decision import Decision
     from flagstaff.events.ledger import Counts
     from flagstaff.events.spool import Spool
@@ -90,12 +91,14 @@ class Outlet:
             self._names = (project, environment)
             self._encoder.rename(project, environment)
 
-    def expose(self, decision: Decision, context: Context) -> None:
+    def expose(self, decision: Decision, context: Whom) -> None:
         """Record that the context's unit met a variant. Never raises; a repetition costs next to nothing."""
         exposed = decision._exposed
         if exposed is None:
             return
         where = exposed.unit
+        if type(context) is not Context:
+            context = as_context(context)
         try:
             unit = context.targeting_key if where is TARGETING_KEY else unit_of(context, where)
             if unit.__class__ is not str:
@@ -112,10 +115,10 @@ class Outlet:
         else:
             self._recorder.miss(exposed)
 
-    def track(self, event: str, context: Context, value: object, properties: Mapping[str, Any]) -> None:
+    def track(self, event: str, context: Whom, value: object, properties: Mapping[str, Any]) -> None:
         """Record that something happened to a context's unit. Never raises."""
         try:
-            unit = unit_text(getattr(context, "targeting_key", None))
+            unit = unit_text(getattr(as_context(context), "targeting_key", None))
         except Exception:  # noqa: BLE001 - no context at all; what happened has happened all the same
             unit = None
         self._recorder.track(event, unit or "", value=value, properties=properties)

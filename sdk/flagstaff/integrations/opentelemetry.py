@@ -21,6 +21,7 @@ from opentelemetry._logs import Logger, LoggerProvider, get_logger
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from flagstaff import AsyncClient, Client, Context, Decision, Reason
+from flagstaff.core.context import as_context
 
 __all__ = ["EVENT", "instrument"]
 
@@ -128,7 +129,11 @@ class _Reporter:
         """The getter, which tells what was decided."""
 
         def asked(
-            flag: str, context: Context = _ANONYMOUS, *rest: Any, exposure: bool = True, **named: Any
+            flag: str,
+            context: Any = _ANONYMOUS,
+            *rest: Any,
+            exposure: bool = True,
+            **named: Any,
         ) -> Any:
             found = getter(flag, context, *rest, exposure=exposure, **named)
             if exposure:
@@ -137,7 +142,7 @@ class _Reporter:
 
         return asked
 
-    def _report(self, flag: str, context: Context, found: Any, default: Any) -> None:
+    def _report(self, flag: str, context: Any, found: Any, default: Any) -> None:
         try:
             span = trace.get_current_span() if self._spans else trace.INVALID_SPAN
             listening = self._logger.enabled(event_name=EVENT)
@@ -149,7 +154,7 @@ class _Reporter:
                 typed = None if isinstance(found, bool) and not isinstance(default, bool) else default
                 decision = self._decide(flag, context, typed, exposure=False)
             if listening:
-                self._emit(decision, context)
+                self._emit(decision, as_context(context))
             if span.is_recording():
                 span.set_attribute(f"flagstaff.flag.{decision.flag}", decision.variant or "")
         except Exception:  # noqa: BLE001, S110 - evaluation never raises, whatever an exporter or a context does

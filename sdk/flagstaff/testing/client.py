@@ -5,7 +5,7 @@ from __future__ import annotations
 from flagstaff.aio import AsyncClient
 from flagstaff.client import Client
 from flagstaff.core.buckets import unit_text
-from flagstaff.core.context import ANONYMOUS, Context
+from flagstaff.core.context import ANONYMOUS, Context, as_context
 from flagstaff.core.dialect import unit_of
 from flagstaff.flags import BoundFlags
 from flagstaff.shell import Shell
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from flagstaff.core.context import Whom
     from flagstaff.core.decision import Decision
     from flagstaff.runtime.clock import Clock
 
@@ -41,7 +42,7 @@ class _InMemory(Shell):
         self.exposures: Exposures = Exposures()
         self._memory: MemorySource = memory
         super().__init__(memory, key="", events=None, clock=clock)
-        self._expose: Callable[[Decision, Context], None] | None = self._record
+        self._expose: Callable[[Decision, Whom], None] | None = self._record
 
     def set(self, flag: str, wanted: Any, *, experiment: str | None = None) -> None:
         """Let a flag be something for everybody, in every thread and task: see ``MemorySource.set``."""
@@ -59,20 +60,20 @@ class _InMemory(Shell):
     def track(
         self,
         event: str,
-        context: Context = ANONYMOUS,
+        context: Whom = ANONYMOUS,
         /,
         *,
         value: float | None = None,
         **properties: Any,
     ) -> None:
         """As ``Client.track``: it is kept in ``exposures.tracked``."""
-        unit = unit_text(getattr(context, "targeting_key", None))
+        unit = unit_text(getattr(as_context(context), "targeting_key", None))
         self.exposures.tracked.append(Tracked(event, unit, value, properties))
 
-    def _record(self, decision: Decision, context: Context) -> None:
+    def _record(self, decision: Decision, context: Whom) -> None:
         exposed = decision._exposed
         if exposed is not None:
-            unit = unit_of(context, exposed.unit)
+            unit = unit_of(as_context(context), exposed.unit)
             if unit:
                 found = Exposure(exposed.flag, exposed.variant, exposed.experiment, unit)
                 self.exposures.record(found)

@@ -104,22 +104,40 @@ class Adapter(Peer):
             decide_all(context)
 
     def static_built(self, users: Sequence[User]) -> None:
-        enabled, new = self._client.enabled, self._context
+        enabled = self._client.enabled
         for key, country, plan, version, email in users:
-            attributes = {"country": country, "plan": plan, "version": version, "email": email}
-            enabled("static-flag", new(key, attributes))
+            user = {
+                "targetingKey": key,
+                "country": country,
+                "plan": plan,
+                "version": version,
+                "email": email,
+            }
+            enabled("static-flag", user)
 
     def targeted_built(self, users: Sequence[User]) -> None:
-        enabled, new = self._client.enabled, self._context
+        enabled = self._client.enabled
         for key, country, plan, version, email in users:
-            attributes = {"country": country, "plan": plan, "version": version, "email": email}
-            enabled("targeted-flag", new(key, attributes))
+            user = {
+                "targetingKey": key,
+                "country": country,
+                "plan": plan,
+                "version": version,
+                "email": email,
+            }
+            enabled("targeted-flag", user)
 
     def experiment_built(self, users: Sequence[User]) -> None:
-        value, new = self._client.value, self._context
+        value = self._client.value
         for key, country, plan, version, email in users:
-            attributes = {"country": country, "plan": plan, "version": version, "email": email}
-            value("experiment-flag", new(key, attributes), "control")
+            user = {
+                "targetingKey": key,
+                "country": country,
+                "plan": plan,
+                "version": version,
+                "email": email,
+            }
+            value("experiment-flag", user, "control")
 
 
 def _directory() -> str:
