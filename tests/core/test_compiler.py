@@ -30,9 +30,11 @@ def snapshot(now: float = 0.0, **parts: Any) -> Snapshot:
 # -- no text of a document reaches the compiler ------------------------------------------------------------
 
 WORDS = {
-    "def", "make", "function", "c", "a", "u", "n", "missed", "return", "if", "else", "is", "not", "and", "or",
-    "in", "None", "True", "False", "pass", "attributes", "get", "targeting_key", "str", "__class__", "encode",
+    "def", "make", "function", "c", "p", "a", "u", "n", "w", "missed", "return", "if", "else", "is", "not",
+    "and", "or", "in", "None", "True", "False", "pass", "attributes", "get", "targeting_key", "str", "dict",
+    "__class__", "encode",
 }  # fmt: skip
+LITERALS = {"0", "'targetingKey'"}
 
 
 @pytest.fixture
@@ -55,7 +57,10 @@ def _strangers(text: str) -> Iterator[str]:
         numbered = token.string[:1] in ("k", "t", "v") and token.string[1:].isdecimal()
         if token.type == tokenize.NAME and token.string not in WORDS and not numbered:
             yield token.string
-        if token.type in (tokenize.NUMBER, tokenize.STRING, tokenize.COMMENT) and token.string != "0":
+        if (
+            token.type in (tokenize.NUMBER, tokenize.STRING, tokenize.COMMENT)
+            and token.string not in LITERALS
+        ):
             yield token.string
 
 
