@@ -30,7 +30,7 @@ def snapshot(now: float = 0.0, **parts: Any) -> Snapshot:
 # -- no text of a document reaches the compiler ------------------------------------------------------------
 
 WORDS = {
-    "def", "make", "function", "c", "p", "a", "u", "n", "w", "missed", "return", "if", "else", "is", "not",
+    "def", "make", "function", "c", "p", "a", "u", "n", "missed", "return", "if", "else", "is", "not",
     "and", "or", "in", "None", "True", "False", "pass", "attributes", "get", "targeting_key", "str", "dict",
     "__class__", "encode",
 }  # fmt: skip
