@@ -86,7 +86,7 @@ class Snapshot:
     def decide(self, key: str, context: Context, default: Any = None) -> Decision:
         """The decision; whatever is wrong with flag or context, it says so and carries ``default``."""
         try:
-            function = self.function(key)
+            function = self._functions.get(key) or self.function(key)
             if function is not None:
                 return function(context)
         except Undecidable as error:
