@@ -234,7 +234,6 @@ ANSWERS = {
 }
 
 
-@override_settings(ROOT_URLCONF=Guarded)
 def test_jinja_asks_for_the_flags_of_the_request(client: Client) -> None:
     pytest.importorskip("jinja2")
     from django.template import engines
@@ -263,6 +262,7 @@ def test_a_permission_is_for_those_who_have_the_flag(client: Client) -> None:
         assert permission.has_object_permission(request, view, object())
 
 
+@override_settings(ROOT_URLCONF=Guarded)
 def test_a_view_is_for_those_who_have_the_flag(client: Client) -> None:
     browser = Browser()
     assert {path: browser.get(path).status_code for path in ANSWERS} == ANSWERS
