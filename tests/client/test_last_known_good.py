@@ -120,7 +120,7 @@ def test_a_file_that_was_tidied_away_comes_back(server: Server, make: Maker) -> 
 
 def test_large_rules_are_read_in_the_background(server: Server, make: Maker) -> None:
     large = document()
-    large["flags"] |= {f"other-{number}": {"owner": "x" * 9000} for number in range(30)}
+    large["flags"] |= {f"other-{number}": {"owner": "x" * 9000} for number in range(60)}
     server.rules = tagged(large, '"l"')
     driver = make(server.url, **FAST)
     assert driver.wait_ready()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LastKnownGood"]
 
-_AT_ONCE = 128 * 1024  # bytes that are read while the client is made
+_AT_ONCE = 384 * 1024  # bytes that are read while the client is made: a thousand flags or so
 _CONFIRM_SECONDS = 60.0  # between two notes on disk that what is kept is still current
 _RETRY_SECONDS = 60.0  # after which a disk that failed is tried again
 

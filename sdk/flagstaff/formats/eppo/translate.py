@@ -20,7 +20,7 @@ from flagstaff.formats.foreign import (
     table,
     unknown_fields,
 )
-from flagstaff.formats.native.primitives import Json
+from flagstaff.formats.native.values import check_json
 from flagstaff.formats.translated import Translated
 
 from .conditions import Conditions
@@ -192,8 +192,7 @@ def _when(held: list[Any]) -> Mapping[str, Any]:
 
 def _checked(value: Any) -> Any:
     """A value that a rules document can hold. ValueError."""
-    for check in Json.__metadata__:
-        value = check.func(value)
+    check_json(value)
     return value
 
 
