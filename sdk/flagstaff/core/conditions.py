@@ -43,6 +43,7 @@ class Prepared(NamedTuple):
       Everything else is for ``test`` to answer.
     - ``"memo"``: the answer depends on nothing but the value, and is worth keeping. ``"text memo"``: of text
       it is, while values that can't be keys are common.
+    - ``"absent"``: without a value, ``operand`` is the answer; there seldom is one.
     - ``"exists"``: whether there is a value; or, where ``operand`` is false, none.
     - ``""``: a plain call.
     """

@@ -218,7 +218,11 @@ def fresh(decision: Decision) -> Decision:
 def own(value: Any) -> Any:
     """The same JSON, in containers of its own."""
     if isinstance(value, dict):
-        return {key: own(item) if isinstance(item, _CONTAINERS) else item for key, item in value.items()}
+        made: Any = {**value}
+        for key, item in value.items():
+            if isinstance(item, _CONTAINERS):
+                made[key] = own(item)
+        return made
     if isinstance(value, list):
         return [own(item) if isinstance(item, _CONTAINERS) else item for item in value]
     return value

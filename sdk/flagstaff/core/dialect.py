@@ -92,6 +92,10 @@ class Plain:
                 return _text_first(source, subject, f"{form[5:]} {source.constant(operand)}", test)
             case "memo":
                 return _remembered(source, subject, test)
+            case "absent":
+                name = source.name()
+                decided = "is None or" if operand else "is not None and"
+                return f"(({name} := {subject}) {decided} {source.constant(test)}({name}))"
             case "exists":
                 return f"{subject} {'is not' if operand else 'is'} None"
             case _:

@@ -108,7 +108,12 @@ HASHES = {
     "fnv1a_twice": Hash(_fnv1a_twice, 32, "{1}({0})", (_fnv1a_twice,)),
     "md5_32": Hash(_md5, 32, "{1}({2}({0}.encode()).digest())[0]", (_first_32, _new_md5)),
     "sha1_60": Hash(_sha1, 60, "({1}({2}({0}.encode()).digest())[0] >> 4)", (_first_64, _new_sha1)),
-    "md5_percent": Hash(_percent, None, "{1}({0})", (_percent,)),
+    "md5_percent": Hash(
+        _percent,
+        None,
+        "(r / 9998 * 100 if (r := {1}({2}({0}.encode()).digest()) % 9999) != 9998 else {3}({0}))",
+        (int.from_bytes, _new_md5, _percent),
+    ),
 }
 """Every hash by name: the leading bits of a digest, where it has more."""
 

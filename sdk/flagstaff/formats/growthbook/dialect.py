@@ -90,7 +90,7 @@ def _forced(operand: Any) -> Prepared:
         index = _override(session, key, count)
         return index is not None and index >= 0 and session.get("enabled") is not False
 
-    return Prepared(test, "memo")
+    return Prepared(test, "absent", operand=False)
 
 
 def _drawn(operand: Any) -> Prepared:
@@ -102,7 +102,7 @@ def _drawn(operand: Any) -> Prepared:
             return True
         return _is_free(session, key, count) and _assigned(session, sticky) is None
 
-    return Prepared(test, "memo")
+    return Prepared(test, "absent", operand=True)
 
 
 def _stuck(operand: Any) -> Prepared:
@@ -115,7 +115,7 @@ def _stuck(operand: Any) -> Prepared:
         index = _assigned(session, sticky) if _is_free(session, key, count) else None
         return index is not None and 0 <= index < count
 
-    return Prepared(test, "memo")
+    return Prepared(test, "absent", operand=False)
 
 
 def _is_free(session: Mapping[str, Any], key: str, count: int) -> bool:
