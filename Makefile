@@ -13,6 +13,9 @@ PYTHON ?=
 UV := .venv/uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# The tests start hundreds of processes: none of them should have to compile what it imports.
+export UV_COMPILE_BYTECODE := 1
+export PYTHONDONTWRITEBYTECODE :=
 
 interpreter = $(patsubst $(1)=%,%,$(filter $(1)=%,$(PYTHONS)))
 
@@ -129,7 +132,7 @@ endef
 .venv/bench-flagstaff/ready: pyproject.toml $(shell find sdk/flagstaff -name '*.py')
 .venv/bench-%/ready: tests/bench/peers.txt | $(UV)
 	@$(UV) venv --quiet --clear --no-project --python $(call interpreter,$(STEADY)) .venv/bench-$*
-	@$(UV) pip install --quiet --compile-bytecode --refresh-package flagstaff --python .venv/bench-$* "$$(sed -n 's/^$*: //p' tests/bench/peers.txt)" \
+	@$(UV) pip install --quiet --refresh-package flagstaff --python .venv/bench-$* "$$(sed -n 's/^$*: //p' tests/bench/peers.txt)" \
 	    && touch $@ || { rm -rf .venv/bench-$*; echo "left out: $* can't be installed" >&2; }
 
 # What an SDK in JavaScript needs lies in the same environment, and its program finds it by NODE_PATH.

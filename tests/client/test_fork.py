@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.lab import Server, document, encoded, run, tagged
+from tests.client.lab import Maker, Server, document, encoded, eventually, run, tagged
 from tests.net.badserver import Behaviour, answer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -108,6 +108,42 @@ def test_children_follow_the_rules_and_send_their_own_events_once(server: Server
         assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_a_fork_behind_pythons_back_costs_no_event(server: Server, make: Maker) -> None:
+    server.rules = tagged(document(), '"1"')
+    forking(
+        """
+        import ctypes
+
+        client = Client(sys.argv[1], flush_interval=3600)
+        assert client.wait_ready(20)
+        client.variant("checkout-cta", Context("parent"))
+        os.fork = ctypes.PyDLL(None).fork  # as uWSGI does, without Python's hooks
+
+        def exposed():
+            client.variant("checkout-cta", Context("exposed"))
+            client.track("begun", Context("exposed"))
+
+        def tracked():
+            client.track("begun", Context("tracked"))
+            client.variant("checkout-cta", Context("tracked"))
+
+        join(in_child(exposed), in_child(tracked))
+        client.variant("checkout-cta", Context("later"))
+        client.close()
+        assert client.stats()["delivered"] == 2
+        """,
+        server.url,
+    )
+    make.from_document(events=server.url, flush_interval=0.05)  # the heir
+
+    eventually(lambda: len(events(server)) == 6)
+    sent = events(server)
+    assert len({event["id"] for event in sent}) == 6
+    assert [event["subject"] for event in sent].count("exposed") == 2
+    for process in {event["process"] for event in sent}:
+        assert sorted(int(event["sequence"]) for event in sent if event["process"] == process) == [1, 2]
+
+
 def test_a_child_of_a_child_sends_its_own_events_too(server: Server) -> None:
     forking(
         """
@@ -160,7 +196,9 @@ def test_a_child_gets_ready_though_its_parent_never_was(server: Server) -> None:
 
 @pytest.mark.parametrize("module", ["httpx._models", "certifi", "pydantic.main"])
 def test_a_fork_waits_for_what_is_half_imported(server: Server, module: str) -> None:
-    server.rules = tagged(document(), '"1"')
+    rules = document()
+    rules["flags"]["banner"]["description"] = "of which only\nthe schema can tell"
+    server.rules = tagged(rules, '"1"')
 
     forking(
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import getpid
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.events.ledger import NOT_ENCODABLE, QUEUE_FULL, SHUTDOWN, UNIT_MISSING
@@ -45,6 +47,8 @@ class Recorder:
         self._accept = ledger.accept
         self._time = clock.time
         self._on_append = on_append
+        self._process = getpid()
+        self._parting = Lock()
         self._closed = False
         self._warned = False
 
@@ -61,6 +65,8 @@ class Recorder:
 
     def record(self, spec: Exposed, key: Key, now: float) -> None:
         """Record an exposure that was not seen today, at this moment. Never raises."""
+        if getpid() != self._process:
+            self._part()
         spool, encoder, unit = self._spool, self._encoder, key[1]
         number = self._accept()
         try:
@@ -116,10 +122,22 @@ class Recorder:
         self._encoder.forked()
         self._spool.forked()
         self._ledger.forked()
+        self._process = getpid()  # last: until then, whoever comes by has to wait in _part
+
+    def _part(self) -> None:
+        """Part from the parent after a fork that nobody was told of: uWSGI forks in C and calls no hook.
+
+        No thread can be trusted to start in such a process. What is recorded there waits for an heir.
+        """
+        with self._parting:
+            if getpid() != self._process:
+                self.forked()
 
     def _track(
         self, event: str, unit: str, unit_type: str, value: object, properties: Mapping[str, Any] | None
     ) -> None:
+        if getpid() != self._process:
+            self._part()
         number = self._accept()
         try:
             record = self._encoder.track(event, unit, unit_type, value, properties, self._time(), number)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache
-from threading import RLock
 from weakref import WeakMethod, WeakSet
 
 from flagstaff.runtime.notice import warn
+from flagstaff.whole import after_fork_in_child, after_fork_in_parent, before_fork, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = ["Driver"]
 _PAUSE = 1.0  # seconds of rest after a machine's own mistake
 _LONGEST_WAIT = 3600.0  # seconds; an hourly look costs nothing and forgives a lost wake-up
 RETIRED_WAIT = 0.1  # seconds between two looks whether what was to be done is done
-_LONGEST_PREPARATION = 10.0  # seconds that a fork waits for one
 
 
 class Driver:
@@ -60,7 +59,7 @@ class Driver:
     def _prepare(self) -> None:
         """Have the machine load what its jobs take, before the first one; no fork comes in between."""
         if self._prepares:
-            with _preparing, suppress(Exception):  # the job itself will say what is missing
+            with whole(), suppress(Exception):  # the job itself will say what is missing
                 self._machine.prepare()  # type: ignore[attr-defined]
 
     def wake(self) -> None:
@@ -127,23 +126,9 @@ class Driver:
 
 _drivers: WeakSet[Driver] = WeakSet()
 
-# Held while a background thread imports and sets up TLS. A module that is half there when the process forks
-# stays so in the child for ever, for nobody there goes on with the import; OpenSSL would wait there for ever.
-_preparing = RLock()
-
-
-def _before_fork() -> None:
-    _preparing.acquire(timeout=_LONGEST_PREPARATION)
-
-
-def _after_fork_in_parent() -> None:
-    with suppress(RuntimeError):  # waited in vain
-        _preparing.release()
-
 
 def _after_fork_in_child() -> None:
-    global _preparing  # noqa: PLW0603 - the parent's may be held for ever here
-    _preparing = RLock()
+    after_fork_in_child()
     drivers = list(_drivers)
     for driver in drivers:
         driver._forget()
@@ -160,7 +145,7 @@ def _let_forks_wait() -> None:
     # the other way round, a fork would wait for a preparation that waits for this lock.
     import logging  # noqa: F401
 
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+    os.register_at_fork(before=before_fork, after_in_parent=after_fork_in_parent)
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from flagstaff import Client
+from flagstaff import Client, Context
+from flagstaff.integrations.web.site import Site
 from tests.client.lab import Basket
 from tests.integrations.web.lab import RULES, SECRET, token_for
 from tests.integrations.web.sites import SITES
@@ -363,3 +364,12 @@ def test_an_application_that_fails_leaves_nothing_behind(stage: Stage, browser: 
 
     assert failed.status_code == 500
     assert stage.browser().get("/direct").text == plain  # the server hangs up after a failure
+
+
+def test_a_loader_may_return_what_getters_take_in_place_of_a_context() -> None:
+    site = Site(Client.from_document(RULES))
+
+    assert site.context_of({"targetingKey": "user-1", "plan": "pro"}, None).targeting_key == "user-1"
+    assert site.context_of({"targetingKey": "user-1", "plan": "pro"}, "visitor-1") == Context(
+        "user-1", {"visitor_id": "visitor-1", "targetingKey": "user-1", "plan": "pro"}
+    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.rules import Rules
 from flagstaff.errors import Problem, RulesError
+from flagstaff.whole import whole
 
 from .checks import Session, examine
 from .graph import taken_along
@@ -336,7 +337,8 @@ class _Reader:
 
 def _shape() -> Any:
     """The schema, in place of what is plain; to load it takes long."""
-    from . import shape
+    with whole():
+        from . import shape
 
     return shape
 

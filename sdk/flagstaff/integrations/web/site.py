@@ -91,7 +91,7 @@ class Site:
                 return loaded
             key, attributes = loaded.targeting_key, loaded.attributes
         elif hasattr(loaded, "keys"):
-            attributes = loaded
+            key, attributes = loaded.get("targetingKey"), loaded
         elif isinstance(loaded, (str, int)) and not isinstance(loaded, bool):
             key = loaded
         else:
