@@ -127,7 +127,8 @@ def test_a_reader_that_is_written_in_place_reads_what_its_function_does(vendor: 
         for index, (name, argument) in enumerate(read):
             for context in CONTEXTS:
                 value = reader(name, argument).read(context)
-                if name in RANDOM and value != reader(name, argument).read(Context(context.targeting_key)):
+                bare = Context(context.targeting_key)
+                if name in RANDOM and {reader(name, argument).read(bare) for _ in range(9)} != {value}:
                     continue
                 said = f"{name} of {argument!r} for {context!r}"
                 assert _is_on(client, f"there {index}", context) == (value is not None), said
