@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from flagstaff import Client, Context
 
-client = Client(poll_interval=300.0, flush_interval=0.2)
+client = Client(poll_interval=300.0, flush_interval=float(os.environ.get("FLAGSTAFF_FLUSH_INTERVAL", "0.2")))
 assert client.wait_ready(20)
 
 

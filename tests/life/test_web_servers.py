@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.life.lab import UWSGI, Truth, gunicorn, live, site, uwsgi
+from tests.life.lab import UWSGI, Truth, gunicorn, live, site, uwsgi, visited
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
@@ -32,6 +32,21 @@ def test_gunicorn(truth: Truth, kind: str, preload: bool) -> None:
 
     with site(lambda fd: gunicorn(APPLICATION, fd, *options), truth.server) as running:
         live(running, truth, signal.SIGTERM)
+
+
+def test_gunicorns_workers_may_send_their_events_before_they_end(truth: Truth) -> None:
+    pytest.importorskip("gunicorn")
+    options = ["--config", "python:tests.life.gunicorn_conf"]
+    patience = {"FLAGSTAFF_FLUSH_INTERVAL": "3600"}
+
+    with site(lambda fd: gunicorn(APPLICATION, fd, *options), truth.server, **patience) as running:
+        units = [f"user-{number}" for number in range(60)]
+        visited(running, units)
+        assert truth.events == []
+        running.master.send_signal(signal.SIGTERM)
+        assert running.master.wait(20) == 0
+
+    assert truth.has_each_once([*units, "watcher"])
 
 
 @pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed")

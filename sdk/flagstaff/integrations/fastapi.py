@@ -1,12 +1,14 @@
 """FastAPI: flags as a dependency.
 
-client = AsyncClient("https://flags.example.com", key="sdk-...")
-app = FastAPI(lifespan=lifespan_of(client))
-app.add_middleware(FlagstaffMiddleware, client=client)
+    client = AsyncClient("https://flags.example.com", key="sdk-...")
+    app = FastAPI(lifespan=lifespan_of(client))
+    app.add_middleware(FlagstaffMiddleware, client=client)
 
-@app.get("/")
-async def home(flags: Flags) -> str:
-return flags.value("checkout-cta", "Buy")
+    @app.get("/")
+    async def home(flags: Flags) -> str:
+        return flags.value("checkout-cta", "Buy")
+
+A websocket's flags are had in the same way.
 """
 
 from typing import Annotated, Any, TypeAlias

@@ -1,8 +1,10 @@
 """Starlette: a middleware, a lifespan, and flags for templates.
 
-client = AsyncClient("https://flags.example.com", key="sdk-...")
-app = Starlette(routes=routes, lifespan=lifespan_of(client))
-app.add_middleware(FlagstaffMiddleware, client=client, context_loader=load)
+    client = AsyncClient("https://flags.example.com", key="sdk-...")
+    app = Starlette(routes=routes, lifespan=lifespan_of(client))
+    app.add_middleware(FlagstaffMiddleware, client=client, context_loader=load)
+
+In an endpoint: ``flags_of(request)``.
 """
 
 from __future__ import annotations
