@@ -194,7 +194,8 @@ class Pipeline:
             MemorySpool(max_events) if root is None else DiskSpool(root, 1024 * 1024, clock, self.ledger)
         )
         self.appended = 0
-        self.recorder = Recorder(self.encoder, Seen(), self.spool, self.ledger, clock, self._appended)
+        self.seen = Seen()
+        self.recorder = Recorder(self.encoder, self.seen, self.spool, self.ledger, clock, self._appended)
         self.backoff = Backoff(1.0, 60.0, Half())
         self.sender = Sender(self.spool, self.ledger, self.encoder, transport, clock, self.backoff, **options)
 
@@ -202,8 +203,11 @@ class Pipeline:
         self.appended += 1
 
     def expose(self, *units: str, arm: Arm | None = None) -> None:
+        spec, seen, now = arm or Arm(), self.seen, self.clock.time()
         for unit in units:
-            self.recorder.expose(arm or Arm(), unit)
+            key = (spec.key, unit)
+            if not (seen.since <= now < seen.until and (key in seen.young or key in seen.old)):
+                self.recorder.record(spec, key, now)
 
     def step(self) -> Delivery | float:
         """Ask once; make a delivery that is due."""

@@ -116,15 +116,6 @@ def test_nothing_that_is_tracked_raises_and_everything_is_counted(
     assert line.balanced()
 
 
-@pytest.mark.parametrize("make", [lambda: None, lambda: 42, list, Hostile, lambda: b"bytes"])
-def test_a_unit_that_is_no_text_raises_nothing(line: Pipeline, make: Callable[[], Any]) -> None:
-    line.recorder.expose(Arm(), make())
-    line.recorder.expose(Hostile(), "u")  # type: ignore[arg-type]
-
-    assert waiting(line) == []
-    assert line.balanced()
-
-
 def test_a_surprise_is_logged_once_and_without_its_content(
     line: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -130,7 +130,7 @@ class Plain:
         return f"{source.constant(_giving_up(node))}()"
 
     def computed(self, source: Source, node: Computed) -> str:
-        return f"{source.constant(node.compute)}(c, {source.constant(self.linker.now)})"
+        return f"{source.constant(node.compute)}({source.context()}, {source.constant(self.linker.now)})"
 
     def unit(self, source: Source, subject: Subject) -> str:
         found = _subject(source, subject)
@@ -243,16 +243,19 @@ def _walk(attributes: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 def _subject(source: Source, subject: Subject) -> str:
     if isinstance(subject, Reader):
-        read = f"{source.constant(subject.read)}(c)"
-        return read if subject.direct is None else _direct(source, subject.direct, read)
+        return _read(source, subject) if subject.direct is None else _direct(source, subject, subject.direct)
     if subject == TARGETING_KEY:
         return source.targeting_key()
     if len(subject) == 1:
         return source.attribute(subject[0])
-    return f"{source.constant(_walk)}(c.attributes, {source.constant(subject)})"
+    return f"{source.constant(_walk)}({source.context()}.attributes, {source.constant(subject)})"
 
 
-def _direct(source: Source, direct: Direct, read: str) -> str:
+def _read(source: Source, reader: Reader) -> str:
+    return f"{source.constant(reader.read)}({source.context()})"
+
+
+def _direct(source: Source, reader: Reader, direct: Direct) -> str:
     """What a reader reads, with its own way of doing so for the rest."""
     found = source.targeting_key() if direct.attribute is None else source.attribute(direct.attribute)
     conditions = []
@@ -262,4 +265,4 @@ def _direct(source: Source, direct: Direct, read: str) -> str:
     conditions += map(source.lacks, direct.unless)
     if direct.prefix:
         found = f"{source.constant(direct.prefix)} + {found}"
-    return f"({found} if {' and '.join(conditions)} else {read})" if conditions else found
+    return f"({found} if {' and '.join(conditions)} else {_read(source, reader)})" if conditions else found

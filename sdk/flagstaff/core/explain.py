@@ -204,7 +204,8 @@ class Traced:
         return f"{self._ask(source, leaf)} is False"
 
     def _ask(self, source: Source, leaf: Leaf) -> str:
-        return source.answer(leaf, lambda: f"{source.constant(partial(self._trace.leaf, leaf))}(c)")
+        ask = partial(self._trace.leaf, leaf)
+        return source.answer(leaf, lambda: f"{source.constant(ask)}({source.context()})")
 
     def between(self, source: Source, node: Between) -> str:
         return f"{source.constant(partial(self._trace.between, node, self.linker.now))}()"
@@ -214,13 +215,13 @@ class Traced:
 
     def computed(self, source: Source, node: Computed) -> str:
         compute = partial(self._trace.computed, node, now=self.linker.now)
-        return f"{source.constant(compute)}(c)"
+        return f"{source.constant(compute)}({source.context()})"
 
     def alternatives(self, items: tuple[Condition, ...]) -> tuple[Condition, ...]:
         return items
 
     def unit(self, source: Source, subject: Subject) -> str:
-        return f"{source.constant(partial(self._trace.unit, subject))}(c)"
+        return f"{source.constant(partial(self._trace.unit, subject))}({source.context()})"
 
     def draw(self, source: Source, draw: Draw) -> str:
         return f"{source.constant(partial(self._trace.draw, draw))}(u)"

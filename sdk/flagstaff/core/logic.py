@@ -80,7 +80,7 @@ def _member(source: Source, dialect: Dialect, name: str) -> str:
     condition = dialect.linker.condition(name)
     if _size(condition) <= _SMALL:
         return holds(source, dialect, condition)
-    return f"{source.constant(dialect.linker.member(name))}(c)"
+    return _asked(source, dialect.linker.member(name))
 
 
 _SMALL = 16
@@ -121,7 +121,11 @@ def _answer(source: Source, dialect: Dialect, node: _Whole) -> str:
         case Broken():
             return dialect.broken(source, node)
         case _:
-            return source.answer(node, lambda: f"{source.constant(_linked(dialect, node))}(c)")
+            return source.answer(node, lambda: _asked(source, _linked(dialect, node)))
+
+
+def _asked(source: Source, test: Test) -> str:
+    return f"{source.constant(test)}({source.context()})"
 
 
 def _linked(dialect: Dialect, node: InSegment | Prerequisite | Drawn) -> Test:

@@ -6,7 +6,6 @@ a document is a constant, which is passed in. Functions of one shape share one c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -31,6 +30,7 @@ class Source:
         self._constants: list[Any] = []
         self._depth = 2
         self._reads_attributes = False
+        self._hands_on = False
         self._names = 0
         self.keeps: bool = keeps
         self._kept: dict[int, str] = {}
@@ -45,6 +45,11 @@ class Source:
         self._names += 1
         return f"t{self._names}"
 
+    def context(self) -> str:
+        """An expression for the whole context, to hand on."""
+        self._hands_on = True
+        return "c"
+
     def attribute(self, name: str) -> str:
         """An expression for the value of one attribute."""
         self._reads_attributes = True
@@ -57,7 +62,8 @@ class Source:
 
     def targeting_key(self) -> str:
         """An expression for the targeting key."""
-        return _KEY.format("p" if self._reads_attributes else _IS_PLAIN)
+        is_plain = "p" if self._reads_attributes else _IS_PLAIN
+        return f"(c.get('targetingKey') if {is_plain} else c.targeting_key)"
 
     def answer(self, node: Condition, write: Callable[[], str]) -> str:
         """An expression for the answer to a condition; ``write`` gives the one that works it out."""
@@ -91,17 +97,13 @@ class Source:
 
         It is read where it is; but if anybody is handed the whole context, one is made of it.
         """
-        whole = any(_CONTEXT.search(_KEYS.sub("", line)) for line in self._lines)
-        head = [f"if {_IS_PLAIN}: c = {self.constant(as_context)}(c)"] if whole else []
+        head = [f"if {_IS_PLAIN}: c = {self.constant(as_context)}(c)"] if self._hands_on else []
         if self._reads_attributes:
             head += [f"p = {_IS_PLAIN}", "a = c if p else c.attributes"]
         return ["        " + line for line in head]
 
 
 _IS_PLAIN = "c.__class__ is dict"
-_KEY = "(c.get('targetingKey') if {} else c.targeting_key)"
-_KEYS = re.compile(".*?".join(map(re.escape, _KEY.split("{}"))))
-_CONTEXT = re.compile(r"\bc\b")
 
 
 @lru_cache(maxsize=1024)

@@ -52,17 +52,6 @@ class Recorder:
         self._closed = False
         self._warned = False
 
-    def expose(self, spec: Exposed, unit: str) -> None:
-        """Record that a unit met a variant, once a day; a repetition costs next to nothing."""
-        try:
-            seen, key, now = self._seen, (spec.key, unit), self._time()
-            if seen.since <= now < seen.until and (key in seen.young or key in seen.old):
-                return
-            if type(unit) is str:
-                self.record(spec, key, now)
-        except Exception as error:  # noqa: BLE001 - evaluation never raises, whatever a unit turns out to be
-            self._stumble(error)
-
     def record(self, spec: Exposed, key: Key, now: float) -> None:
         """Record an exposure that was not seen today, at this moment. Never raises."""
         if getpid() != self._process:
