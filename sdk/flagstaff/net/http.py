@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 
 from flagstaff.net import guard
 from flagstaff.net.exchange import Exchange, Patience
@@ -12,6 +13,7 @@ from flagstaff.net.message import Request, Response, TransportError, host_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
     from typing import Any
 
     from flagstaff.net.stream import AsyncStream, Stream
@@ -61,31 +63,22 @@ class Http(_Gated):
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raises TransportError when there is none."""
-        from flagstaff.net.discretion import discreetly
-
         exchange = Exchange(request, _monotonic)
-        try:
-            with discreetly():
-                return self._exchange(exchange)
-        except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
-            raise exchange.failed(error) from None
+        with _kept_in(exchange):
+            return self._exchange(exchange)
 
     def open(self, request: Request, silence: float) -> Stream:
         """Return an answer whose body goes on; the request's timeout is for its head alone.
 
         ``silence`` is the longest time in seconds that it will be waited for more of it.
         """
-        from flagstaff.net.discretion import discreetly
         from flagstaff.net.stream import Stream
 
         patience = Patience(silence, _monotonic)
         patience.renew(request.timeout)
         exchange = Exchange(request, _monotonic, patience)
-        try:
-            with discreetly():
-                context, answer = self._opened(exchange)
-        except Exception as error:  # noqa: BLE001 - as above
-            raise exchange.failed(error) from None
+        with _kept_in(exchange):
+            context, answer = self._opened(exchange)
         return Stream(context, answer, exchange, patience)
 
     def _exchange(self, exchange: Exchange) -> Response:
@@ -100,21 +93,15 @@ class Http(_Gated):
                     body.feed(chunk)
                 return exchange.closed(answer, body)
 
-    def _opened(self, exchange: Exchange) -> tuple[Any, Any]:
+    def _opened(self, exchange: Exchange) -> tuple[ExitStack, Any]:
         from flagstaff.net.stream import open_stream
 
         client = self._client(exchange)
         while True:
-            context = client.stream(**exchange.arguments())
-            answer = context.__enter__()
-            try:
-                opened = open_stream(exchange, answer)
-            except BaseException:
-                context.__exit__(None, None, None)
-                raise
-            if opened:
-                return context, answer
-            context.__exit__(None, None, None)
+            with ExitStack() as stack:
+                answer = stack.enter_context(client.stream(**exchange.arguments()))
+                if open_stream(exchange, answer):
+                    return stack.pop_all(), answer
 
     def close(self) -> None:
         """Close the client of our own; later requests are refused."""
@@ -161,45 +148,29 @@ class AsyncHttp(_Gated):
         """Return the answer, whatever its status; raises TransportError when there is none."""
         import asyncio
 
-        from flagstaff.net.discretion import discreetly
-
         exchange = Exchange(request, _monotonic)
-        try:
+        with _kept_in(exchange):
             async with asyncio.timeout(max(0.0, exchange.left())):
-                with discreetly():
-                    return await self._exchange(exchange)
-        except Exception as error:  # noqa: BLE001 - a client's exceptions are its own; ours has no secrets
-            raise exchange.failed(error) from None
+                return await self._exchange(exchange)
 
     async def open(self, request: Request, silence: float) -> AsyncStream:
         """As ``Http.open``."""
         import asyncio
 
-        from flagstaff.net.discretion import discreetly
-
         exchange = Exchange(request, _monotonic, Patience(silence, _monotonic))
-        try:
+        with _kept_in(exchange):
             async with asyncio.timeout(request.timeout):
-                with discreetly():
-                    return await self._open(exchange)
-        except Exception as error:  # noqa: BLE001 - as above
-            raise exchange.failed(error) from None
+                return await self._open(exchange)
 
     async def _open(self, exchange: Exchange) -> AsyncStream:
         from flagstaff.net.stream import AsyncStream, open_stream
 
         client = self._client(exchange)
         while True:
-            context = client.stream(**exchange.arguments())
-            answer = await context.__aenter__()
-            try:
-                opened = open_stream(exchange, answer)
-            except BaseException:
-                await context.__aexit__(None, None, None)
-                raise
-            if opened:
-                return AsyncStream(context, answer, exchange)
-            await context.__aexit__(None, None, None)
+            async with AsyncExitStack() as stack:
+                answer = await stack.enter_async_context(client.stream(**exchange.arguments()))
+                if open_stream(exchange, answer):
+                    return AsyncStream(stack.pop_all(), answer, exchange)
 
     async def close(self) -> None:
         """Close the client of our own in this loop; later requests are refused."""
@@ -236,6 +207,18 @@ class AsyncHttp(_Gated):
             self._own = {other: kept for other, kept in self._own.items() if not other.is_closed()}
             self._own[loop] = _new_async_client(self._verify)
         return self._own[loop]
+
+
+@contextmanager
+def _kept_in(exchange: Exchange) -> Iterator[None]:
+    """What a client raises becomes a TransportError, which has no secrets; what it logs names no address."""
+    from flagstaff.net.discretion import discreetly
+
+    try:
+        with discreetly():
+            yield
+    except Exception as error:  # noqa: BLE001 - a client may be the host's, and its exceptions are its own
+        raise exchange.failed(error) from None
 
 
 def _load() -> None:

@@ -11,6 +11,7 @@ from flagstaff.net.message import TransportError
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator, Iterator, Mapping
+    from contextlib import AsyncExitStack, ExitStack
 
     from flagstaff.net.exchange import Exchange, Patience
 
@@ -20,7 +21,7 @@ __all__ = ["AsyncStream", "Stream"]
 class Stream:
     """An open answer, read by one thread of the process that opened it."""
 
-    def __init__(self, context: Any, answer: Any, exchange: Exchange, patience: Patience) -> None:
+    def __init__(self, context: ExitStack, answer: Any, exchange: Exchange, patience: Patience) -> None:
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
         self._context = context
@@ -54,13 +55,13 @@ class Stream:
     def close(self) -> None:
         """Hang up."""
         with suppress(Exception):  # it is over either way
-            self._context.__exit__(None, None, None)
+            self._context.close()
 
 
 class AsyncStream:
     """The same for one task of the loop that opened it."""
 
-    def __init__(self, context: Any, answer: Any, exchange: Exchange) -> None:
+    def __init__(self, context: AsyncExitStack, answer: Any, exchange: Exchange) -> None:
         import asyncio
 
         self.status: int = answer.status_code
@@ -106,7 +107,7 @@ class AsyncStream:
             if self._chunks is not None:
                 await self._chunks.aclose()  # first: what is left to the garbage collector can't be awaited
         with suppress(Exception):
-            await self._context.__aexit__(None, None, None)
+            await self._context.aclose()
 
 
 def open_stream(exchange: Exchange, answer: Any) -> bool:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -84,13 +84,12 @@ class Database:
     def _open(self) -> tuple[sqlite3.Connection, _Place]:
         # Events name people: the file is its owner's alone (SQLite's side files copy its mode).
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = self._connect("rw")
-        try:
+        with ExitStack() as stack:
+            connection = stack.enter_context(closing(self._connect("rw")))
             self._adopt(connection)
-            return connection, _place(self.path)
-        except BaseException:
-            connection.close()
-            raise
+            place = _place(self.path)
+            stack.pop_all()
+        return connection, place
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(
