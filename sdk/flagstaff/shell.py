@@ -10,13 +10,13 @@ from flagstaff.admission import Admission, TokenOverride
 from flagstaff.adoption import Adoption
 from flagstaff.core.context import ANONYMOUS
 from flagstaff.diagnosis import greenlets
-from flagstaff.errors import OverrideError
-from flagstaff.flags import Flags, variant_named
+from flagstaff.flags import Flags
 from flagstaff.formats import check_format
 from flagstaff.listeners import Listeners, in_front_of
-from flagstaff.overrides import FILE, Forced, Overrides, parse_overrides
+from flagstaff.overrides import Overrides
 from flagstaff.plan import Plan, document_source, file_source
 from flagstaff.runtime.weak import weakly
+from flagstaff.standing import Standing, from_environment
 from flagstaff.status import Status
 
 TYPE_CHECKING = False
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from flagstaff.events.transport import Sink
     from flagstaff.formats.native import Loaded
     from flagstaff.net.http import AsyncHttp, Http
-    from flagstaff.overrides.file import OverridesFile
     from flagstaff.runtime.clock import Clock
     from flagstaff.runtime.machine import Machine
     from flagstaff.settings import Secret
@@ -43,8 +42,6 @@ __all__ = ["Shell"]
 _TOLD = 5  # problems in one line of a log
 _GETTERS = ("enabled", "value", "variant", "decide")
 _REQUESTS = ("send", "open")
-_OVERRIDES = "FLAGSTAFF_OVERRIDES"
-_OVERRIDES_FILE = "FLAGSTAFF_OVERRIDES_FILE"
 
 
 class Shell(Flags):
@@ -140,8 +137,8 @@ class Shell(Flags):
             clock=clock,
             http=self._open(http_client),
         )
-        forced = parse_overrides(plan.settings.environ.get(_OVERRIDES, ""), _OVERRIDES)
-        super().__init__(Overrides(forced), plan.outlet.expose if plan.outlet else None)
+        environ = plan.settings.environ
+        super().__init__(Overrides(from_environment(environ)), plan.outlet.expose if plan.outlet else None)
         self._admission = Admission(
             self, plan.settings.override_secrets, plan.settings.override_audience, plan.clock
         )
@@ -157,10 +154,9 @@ class Shell(Flags):
         self._changes: Listeners[frozenset[str]] = Listeners("changes")
         self._states: Listeners[str] = Listeners("the state")
         self._told_state = self._rules.state()
-        self._overrides_file = _overrides_file(plan.settings.environ.get(_OVERRIDES_FILE))
-        if self._overrides_file is not None:
-            self._overrides_file.attach(weakly(self._force_by_file))
-            self._watch(self._overrides_file)
+        self._standing = Standing(self, environ, self._rules, self._changes)
+        if self._standing.file is not None:
+            self._watch(self._standing.file)
         machine = plan.source.attach(weakly(self._arrive))
         if machine is not None and plan.settings.max_stale is not None:
             from flagstaff.sources.freshness import Freshness
@@ -278,10 +274,7 @@ class Shell(Flags):
             self._outlet.belong_to(loaded.rules.project, loaded.rules.environment)
         before = self._rules.loaded
         self._rules.take_in(loaded)
-        self._problems = (
-            *map(str, loaded.warnings),
-            *self._idle_overrides(_OVERRIDES, self._overrides.environment),
-        )
+        self._problems = (*map(str, loaded.warnings), *self._standing.of_environment())
         if self._problems and (before is None or before.warnings != loaded.warnings):
             _log("the rules have problems: %s", _briefly(self._problems))
         changed = loaded.changed(before) if self._changes else ()
@@ -339,44 +332,6 @@ class Shell(Flags):
                 ends.pop()()
 
         return end
-
-    # -- what is forced from outside -----------------------------------------------------------------
-
-    def _idle_overrides(self, rung: str, overrides: Mapping[str, str | bool]) -> list[str]:
-        """What is wrong with overrides from outside: they force nothing, and somebody should know."""
-        problems = []
-        for flag, wanted in overrides.items():
-            try:
-                self._check_overrides({flag: wanted}, rung)
-            except OverrideError as error:
-                problems.append(str(error))
-        return problems
-
-    def _force_by_file(self, wanted: Mapping[str, str | bool]) -> None:
-        with self._guarded():
-            before, self._overrides.file = self._overrides.file, wanted
-            self._withdraw({*before, *wanted})
-        changed = frozenset(
-            flag
-            for flag in {*before, *wanted}
-            if self._served_by(before, flag) != self._served_by(wanted, flag)
-        )
-        if changed:
-            self._changes.tell(changed)
-
-    def _served_by(self, overrides: Mapping[str, str | bool], flag: str) -> str | None:
-        """The variant that overrides of the file's rung make a flag serve, if they do."""
-        rules = self._rules.loaded
-        if rules is None or flag not in overrides or flag in self._overrides.environment:
-            return None
-        found = rules.rules.flags.get(flag)
-        return None if found is None else variant_named(Forced(overrides[flag], FILE), found.variants)
-
-    def _file_problems(self) -> list[str]:
-        file = self._overrides_file
-        if file is None:
-            return []
-        return [*filter(None, [file.fault]), *self._idle_overrides(_OVERRIDES_FILE, file.wanted)]
 
     # -- events go out --------------------------------------------------------------------------------
 
@@ -457,7 +412,7 @@ class Shell(Flags):
             flags=len(loaded.rules.flags) if loaded else 0,
             age=self._rules.age(),
             pending=self.stats()["pending"],
-            problems=(*faults, *self._driver_faults(), *self._problems, *self._file_problems()),
+            problems=(*faults, *self._driver_faults(), *self._problems, *self._standing.of_file()),
             refused_overrides=self._admission.refused(),
         )
 
@@ -492,15 +447,6 @@ class Shell(Flags):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._source.describe()}>"
-
-
-def _overrides_file(path: str | None) -> OverridesFile | None:
-    """The file that forces variants in this process, read. ConfigError."""
-    if not path:
-        return None
-    from flagstaff.overrides.file import OverridesFile
-
-    return OverridesFile(path, _OVERRIDES_FILE)
 
 
 def _log(message: str, *args: object) -> None:
