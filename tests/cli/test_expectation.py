@@ -14,7 +14,8 @@ from flagstaff import Context
 from flagstaff.cli.expectation import expected_shares
 from flagstaff.cli.worlds import World
 from flagstaff.core.evaluate import Snapshot
-from flagstaff.core.rules import TARGETING_KEY, Bucket
+from flagstaff.core.rules import Bucket
+from flagstaff.core.subjects import TARGETING_KEY
 from flagstaff.formats import load
 
 NOW = 1_800_000_000.0  # 2027-01-15

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagstaff.core.conditions import OPERATORS, Memo, Prepared, parse_instant, prepare, semver_key
+from flagstaff.core.conditions import OPERATORS, parse_instant, prepare, semver_key
+from flagstaff.core.prepared import Memo, Prepared
 from tests.strategies import Contrary, Yes
 
 

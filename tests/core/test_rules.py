@@ -10,7 +10,8 @@ import pytest
 from flagstaff.core import rules as engine
 from flagstaff.core.buckets import BUCKETS, bucket, cut
 from flagstaff.core.conditions import prepare
-from flagstaff.core.rules import TARGETING_KEY, Between, Bucket, Leaf, Share
+from flagstaff.core.rules import Between, Bucket, Leaf, Share
+from flagstaff.core.subjects import TARGETING_KEY
 from flagstaff.formats import load
 from tests.strategies import Author
 

@@ -15,7 +15,6 @@ from flagstaff.core.context import Context
 from flagstaff.core.dialect import lookup, unit_of
 from flagstaff.core.rules import (
     NEXT,
-    TARGETING_KEY,
     AllOf,
     AnyOf,
     Arm,
@@ -31,13 +30,12 @@ from flagstaff.core.rules import (
     Not,
     Outcome,
     Prerequisite,
-    Reader,
     Rules,
     Serve,
     Share,
     Split,
-    Subject,
 )
+from flagstaff.core.subjects import TARGETING_KEY, Reader, Subject
 
 __all__ = ["Shares", "expected_shares", "verdict"]
 

@@ -12,20 +12,8 @@ from flagstaff.cli.expectation import Shares, expected_shares, verdict
 from flagstaff.cli.walking import flags_behind
 from flagstaff.core.context import Context
 from flagstaff.core.dialect import unit_of
-from flagstaff.core.rules import (
-    TARGETING_KEY,
-    Bucket,
-    Condition,
-    Drawn,
-    Experiment,
-    Flag,
-    Leaf,
-    Rules,
-    Serve,
-    Share,
-    Split,
-    Subject,
-)
+from flagstaff.core.rules import Bucket, Condition, Drawn, Experiment, Flag, Leaf, Rules, Serve, Share, Split
+from flagstaff.core.subjects import TARGETING_KEY, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from flagstaff.cli.contexts import context_from, parse_json
 from flagstaff.cli.output import Impossible
 from flagstaff.cli.reading import read_bytes
 from flagstaff.core.context import Context
-from flagstaff.core.rules import Reader, Subject
+from flagstaff.core.subjects import Reader, Subject
 
 __all__ = ["Units"]
 

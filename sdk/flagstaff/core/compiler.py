@@ -18,24 +18,10 @@ from .context import Context
 from .decision import Decision, fresh
 from .dialect import Dialect, Draw
 from .logic import holds, in_range, is_whole, there, within
-from .rules import (
-    LAST,
-    STOP,
-    TARGETING_KEY,
-    Arm,
-    Bucket,
-    Computed,
-    Experiment,
-    Flag,
-    Reader,
-    Rule,
-    Serve,
-    Share,
-    Split,
-    Subject,
-)
+from .rules import LAST, STOP, Arm, Bucket, Computed, Experiment, Flag, Rule, Serve, Share, Split
 from .schemes import Number, Scheme
 from .source import Source
+from .subjects import TARGETING_KEY, Reader, Subject
 from .verdicts import Choices, Verdicts
 
 __all__ = ["Decide", "compile_flag"]

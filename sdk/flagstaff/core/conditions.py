@@ -15,71 +15,18 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from .patterns import compile_pattern
+from .prepared import MAX_TEXT, Predicate, Prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-__all__ = ["OPERATORS", "Memo", "Predicate", "Prepared", "parse_instant", "prepare", "semver_key"]
+__all__ = ["OPERATORS", "parse_instant", "prepare", "semver_key"]
 
 _T = TypeVar("_T")
-Predicate = Callable[[Any], bool | None]
-
-MAX_TEXT = 256
-"""Longest text, in characters, that is read as a version, an address or a point in time."""
-
-
-class Prepared(NamedTuple):
-    """An operator with its operand.
-
-    ``form`` says how the engine may write the test out in place of a call:
-
-    - ``"=="`` or ``"in"``: what equals the ``operand``, text or one of a set of texts, passes, and nothing
-      else does; other text fails.
-    - ``"text in"``, ``"text not in"``: text passes or fails by its being in ``operand``, a set of texts.
-      Everything else is for ``test`` to answer.
-    - ``"memo"``: the answer depends on nothing but the value, and is worth keeping. ``"text memo"``: of text
-      it is, while values that can't be keys are common.
-    - ``"absent"``: without a value, ``operand`` is the answer; there seldom is one.
-    - ``"exists"``: whether there is a value; or, where ``operand`` is false, none.
-    - ``""``: a plain call.
-    """
-
-    test: Predicate
-    form: str = ""
-    operand: Any = None
-
-
-class Memo(dict[Any, bool | None]):
-    """Answers of one predicate, kept by value; bounded, and never for long texts.
-
-    ``true`` and ``others`` hold the same values by what they came to: where only *true* counts, a set says it
-    in half the time that a subclass of ``dict`` takes.
-    """
-
-    __slots__ = ("_test", "others", "true")
-    LIMIT = 1024
-
-    def __init__(self, test: Predicate) -> None:
-        super().__init__()
-        self._test = test
-        self.true: set[Any] = set()
-        self.others: set[Any] = set()
-
-    def __missing__(self, value: Any) -> bool | None:
-        answer = self._test(value)
-        # Only what is equal to nothing but itself: a subclass of str may answer for others.
-        if value is None or (type(value) is str and len(value) <= MAX_TEXT):
-            if len(self) >= self.LIMIT:
-                for kept in (self, self.true, self.others):
-                    kept.clear()
-            self[value] = answer
-            (self.true if answer else self.others).add(value)
-        return answer
-
 
 # -- what operands and values are --------------------------------------------------------------
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
-    from .rules import Subject
+    from .subjects import Subject
 
 __all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "Undecidable", "fresh", "own"]
 

@@ -11,26 +11,13 @@ from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from .buckets import unit_text
-from .conditions import Memo, Predicate, prepare
+from .conditions import prepare
 from .context import Context
 from .decision import Undecidable
-from .rules import (
-    TARGETING_KEY,
-    Arm,
-    Between,
-    Broken,
-    Bucket,
-    Computed,
-    Condition,
-    Direct,
-    Leaf,
-    Prerequisite,
-    Reader,
-    Rule,
-    Share,
-    Subject,
-)
+from .prepared import Memo, Predicate
+from .rules import Arm, Between, Broken, Bucket, Computed, Condition, Leaf, Prerequisite, Rule, Share
 from .source import Source
+from .subjects import TARGETING_KEY, Direct, Reader, Subject
 
 __all__ = ["Dialect", "Draw", "Linker", "Plain", "Test", "lookup", "unit_of"]
 

@@ -15,9 +15,10 @@ from typing import Any
 from .context import Context
 from .decision import Decision, Undecidable, own
 from .dialect import Draw, lookup, unit_of
-from .rules import Arm, Between, Broken, Computed, Condition, Leaf, Rule, Share, Subject, label
+from .rules import Arm, Between, Broken, Computed, Condition, Leaf, Rule, Share
 from .schemes import Number
 from .source import Source
+from .subjects import Subject, label
 
 __all__ = ["Explanation", "Step", "Trace", "Traced"]
 

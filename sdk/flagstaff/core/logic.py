@@ -24,12 +24,11 @@ from .rules import (
     Leaf,
     Not,
     Prerequisite,
-    Reader,
     Share,
-    Subject,
 )
 from .schemes import Number
 from .source import Source
+from .subjects import Reader, Subject
 
 __all__ = ["compile_condition", "compile_member", "holds", "in_range", "is_whole", "there", "within"]
 

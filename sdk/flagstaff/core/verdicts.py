@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from .decision import Decision, Exposed, Reason, Undecidable, fresh
-from .rules import Condition, Experiment, Flag, Measure, Prerequisite, Rule, Serve, label
+from .rules import Condition, Experiment, Flag, Measure, Prerequisite, Rule, Serve
+from .subjects import label
 
 __all__ = ["Choices", "Verdicts", "fixed"]
 

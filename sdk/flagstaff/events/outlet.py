@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.context import Context, as_context
 from flagstaff.core.dialect import unit_of
-from flagstaff.core.rules import TARGETING_KEY
+from flagstaff.core.subjects import TARGETING_KEY
 from flagstaff.events.dedupe import Seen
 from flagstaff.events.ledger import Ledger
 from flagstaff.events.model import Encoder

@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from flagstaff.core.conditions import Prepared, prepare
-from flagstaff.core.rules import Computed, Direct, Reader
+from flagstaff.core.conditions import prepare
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.rules import Computed
+from flagstaff.core.subjects import Direct, Reader
 from flagstaff.formats import VENDORS
 from flagstaff.formats.suggest import did_you_mean
 

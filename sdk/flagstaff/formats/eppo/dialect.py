@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from flagstaff.core.buckets import unit_text
-from flagstaff.core.conditions import Prepared
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern
-from flagstaff.core.rules import Direct
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
 
 from .values import number, text, version

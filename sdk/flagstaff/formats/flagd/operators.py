@@ -14,8 +14,8 @@ from typing import Any
 from mmh3 import mmh3_32_uintdigest
 
 from flagstaff.core.buckets import hash32, unit_text
-from flagstaff.core.conditions import Memo
 from flagstaff.core.context import Context
+from flagstaff.core.prepared import Memo
 from flagstaff.formats.javascript import is_number, text
 from flagstaff.formats.jsonlogic import Operator, Writer
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from flagstaff.core.conditions import Prepared, semver_key
+from flagstaff.core.conditions import semver_key
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern, python_classes
-from flagstaff.core.rules import Direct
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
 
 from .contexts import OWN

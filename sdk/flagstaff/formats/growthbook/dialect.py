@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.buckets import unit_text
-from flagstaff.core.conditions import Prepared
-from flagstaff.core.rules import Direct
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Compute, Reading
 from flagstaff.formats.javascript import text, truthy
 

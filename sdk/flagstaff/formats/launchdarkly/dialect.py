@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
-from flagstaff.core.conditions import Prepared, parse_instant, semver_key
+from flagstaff.core.conditions import parse_instant, semver_key
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern
-from flagstaff.core.rules import Direct
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
 
 from .contexts import USER, individual, kinds, value_reader

@@ -8,9 +8,9 @@ depends on that part and on those that it names: so after a change, no others ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flagstaff.core.buckets import BUCKETS
 from flagstaff.core.conditions import parse_instant
@@ -18,6 +18,7 @@ from flagstaff.errors import Problem
 from flagstaff.formats.dialects import prepared
 from flagstaff.formats.suggest import did_you_mean
 
+from .findings import Findings, Slot, flag_of, listed
 from .graph import MAX_DEPTH
 from .nouns import computed_of, fault_of_scheme, subject_of
 from .parts import Part
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     )
     from .general import SchemeModel
 
-__all__ = ["Findings", "Others", "Session", "Slot", "examine", "flag_of", "overlaps", "shared_salt"]
+__all__ = ["Others", "Session", "examine"]
 
 _HINTS = 20_000
 """Among how many names all in all the one that was meant is looked for: it takes time."""
@@ -67,32 +68,6 @@ class Others(Shared, Protocol):
     def flag(self, name: str) -> FlagModel: ...
 
 
-class Slot(NamedTuple):
-    """What an experiment takes of its layer, in buckets."""
-
-    layer: str
-    start: int
-    stop: int
-    experiment: str
-
-
-class Findings(NamedTuple):
-    """What is found in one part.
-
-    ``fault`` is the first problem that keeps it from being decided; ``slots`` what an experiment takes of its
-    layer. ``uses`` says which parts it names, and
-    how often, whether they are there or not; ``own`` how many rules and conditions it has; ``draws`` under
-    which salts it draws, and where.
-    """
-
-    problems: tuple[Problem, ...]
-    fault: str | None
-    uses: Mapping[Part, int]
-    own: int
-    draws: tuple[tuple[str, str], ...]
-    slots: tuple[Slot, ...]
-
-
 class Session:
     """What the examinations of many parts share.
 
@@ -112,31 +87,6 @@ class Session:
 def examine(part: Part, value: Any, others: Others, session: Session) -> Findings:
     """Everything about one part, which has the right shape."""
     return _Examiner(part, others, session).run(value)
-
-
-def overlaps(slots: Iterable[Slot]) -> Iterator[tuple[Part, Problem]]:
-    """The experiments of one layer that take what another one has."""
-    end, first = 0, ""
-    for layer, start, stop, second in sorted(slots):
-        if start < min(end, stop):
-            both = f"{start / 1000:g} to {min(end, stop) / 1000:g}"
-            message = f"overlap those of {first} in layer {layer}: {both} percent belong to both"
-            yield Part("experiments", second), Problem(f"experiments.{second}.slots", message)
-        end, first = max((end, first), (stop, second))
-
-
-def shared_salt(salt: str, draws: Mapping[str, Part]) -> Problem:
-    """What to say of draws, by their places, that fall alike."""
-    first, *others = sorted(draws)
-    message = (
-        f"draws with the same salt as {_listed(others)}: {salt!r}, so their units fall alike; "
-        "give one a salt of its own, or name the salt in shared_salts if that is meant"
-    )
-    return Problem(first, message, flag_of(draws[first]))
-
-
-def flag_of(part: Part) -> str | None:
-    return part.name if part.section == "flags" else None
 
 
 class _Examiner:
@@ -345,7 +295,7 @@ class _Examiner:
         if default is not None:
             self._one_of(f"{path}.default", f"variant of {key}", default, variants)
         elif "default" not in flag:
-            self._report(f"{path}.default", f"is missing; one of {_listed(variants)}")
+            self._report(f"{path}.default", f"is missing; one of {listed(variants)}")
         off = off_of(flag)
         if off is not None:
             self._one_of(f"{path}.off", f"variant of {key}", off, variants)
@@ -455,7 +405,7 @@ class _Examiner:
         self, path: str, noun: str, name: str, names: Collection[str], *, harmful: bool = True
     ) -> None:
         if name not in names:
-            hint = self._session.hint(name, names) or f"; there are {_listed(names)}"
+            hint = self._session.hint(name, names) or f"; there are {listed(names)}"
             self._report(path, f"no such {noun}: {name}{hint}", harmful=harmful)
 
     def _weights(self, path: str, split: dict[str, float] | list[WeightModel]) -> None:
@@ -474,9 +424,3 @@ class _Examiner:
 
 def _names(path: str | list[str]) -> list[str]:
     return [path] if isinstance(path, str) else path
-
-
-def _listed(names: Collection[str]) -> str:
-    """The names, or the first of them."""
-    first = list(islice(names, 20))
-    return ", ".join(first) + (f" and {len(names) - len(first):,} more" if len(names) > len(first) else "")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from flagstaff.errors import Problem
 
-from .checks import Findings, Slot, overlaps, shared_salt
+from .findings import Findings, Slot, overlaps, shared_salt
 from .graph import MAX_OWN, faults
 from .parts import SECTIONS, Part
 

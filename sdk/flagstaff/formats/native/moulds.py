@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .checks import Findings, Session, examine
+from .checks import Session, examine
+from .findings import Findings
 from .parts import Part
 from .store import Store
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.core.decision import Reason
-from flagstaff.core.rules import TARGETING_KEY, Arm, Bucket, Computed, Measure, Ranges, Split, Subject
+from flagstaff.core.rules import Arm, Bucket, Computed, Measure, Ranges, Split
 from flagstaff.core.schemes import HASHES, Scheme
+from flagstaff.core.subjects import TARGETING_KEY, Subject
 from flagstaff.formats.dialects import computed, reader
 
 if TYPE_CHECKING:

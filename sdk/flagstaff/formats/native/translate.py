@@ -28,9 +28,9 @@ from flagstaff.core.rules import (
     Serve,
     Share,
     Split,
-    Subject,
     Variant,
 )
+from flagstaff.core.subjects import Subject
 from flagstaff.formats.dialects import prepared
 
 from .nouns import bucket_of, computed_of, measure_of, ranges_of, reason_of, split_of, subject_of

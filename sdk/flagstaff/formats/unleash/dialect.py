@@ -16,10 +16,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from os import environ
 from typing import Any
 
-from flagstaff.core.conditions import Prepared
 from flagstaff.core.context import Context
 from flagstaff.core.patterns import compile_pattern, unicode_classes
-from flagstaff.core.rules import Direct
+from flagstaff.core.prepared import Prepared
+from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
 
 from .values import instant, number, text, version
