@@ -254,9 +254,13 @@ def test_a_document_on_several_pages_is_read_to_the_end(make: Maker) -> None:
         (answer(status=500), "answered 500"),
         (answer(b"[]"), "a page of a document of flagsmith"),
         (answer(page_of("bob"), Link='<https://elsewhere.test/?page_id=3>; rel="next"'), "elsewhere"),
-        (answer(page_of("bob"), Link='<?page_id=2>; rel="next"'), "more than 1000 pages"),
+        (answer(page_of("bob"), Link='<?page_id=2>; rel="next"'), "more than 100 pages"),
+        (
+            answer(page_of("bob") + b" " * (6 << 20), Link='<?page_id=2>; rel="next"'),
+            "answered with more than",
+        ),
     ],
-    ids=["fails", "is none", "is elsewhere", "never ends"],
+    ids=["fails", "is none", "is elsewhere", "never ends", "is large"],
 )
 def test_without_all_of_its_pages_there_is_no_document(
     second: Callable[[Visit], None], said: str, make: Maker

@@ -35,7 +35,7 @@ _LONGEST_RETRY = 60.0  # seconds
 _INSISTENCE = 3600.0  # seconds of nothing but an older revision, after which the server is believed
 _INSISTENT = 10  # answers that say so, at least
 
-_MOST_PAGES = 1000
+_MOST_PAGES = 100
 _TAGS = ("etag", "last-modified")
 
 _MEANINGS = {
@@ -196,8 +196,9 @@ class HttpSource:
             raise TransportError("redirect", f"{self._host} has the next page elsewhere, which is not asked")
         if len(pages) == _MOST_PAGES:
             raise TransportError("too-large", f"{self._host} has more than {_MOST_PAGES} pages")
+        left = MAX_BYTES - sum(len(page.body) for page in pages)
         headers = {"Accept": "application/json", **self.credentials()}
-        return Request("GET", url, headers, timeout=_TIMEOUT, max_bytes=MAX_BYTES)
+        return Request("GET", url, headers, timeout=_TIMEOUT, max_bytes=max(1, left))
 
     def _joined(self, pages: list[Response]) -> Response:
         """The answer that pages come to: without a tag, as that of the first says nothing of the others."""
