@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .core.context import Whom
     from .core.evaluate import Snapshot
     from .core.explain import Explanation
+    from .core.rules import Flag
     from .overrides.ladder import Frame, Wanted
 
     T = TypeVar("T")
@@ -38,11 +39,21 @@ __all__ = ["BoundFlags", "Flags", "variant_named"]
 class _Table:
     """A snapshot and what has been asked of it: a new one for every version of the rules."""
 
-    __slots__ = ("answers", "snapshot")
+    __slots__ = ("_forced", "answers", "snapshot")
 
     def __init__(self, snapshot: Snapshot | None) -> None:
         self.snapshot = snapshot
         self.answers: dict[str, Any] = {}  # a Decision, or a function that makes one for a context
+        self._forced: dict[str, Flag] = {}  # kept: rules that were read lazily make a flag whenever asked
+
+    def forced(self, key: str) -> Flag | None:
+        """The flag, which an override names."""
+        found = self._forced.get(key)
+        if found is None and self.snapshot is not None:
+            found = self.snapshot.rules.flags.get(key)
+            if found is not None:
+                self._forced[key] = found
+        return found
 
 
 class Flags:
@@ -154,12 +165,13 @@ class Flags:
     def decide_all(self, context: Whom = ANONYMOUS) -> dict[str, Decision]:
         """The decision of every flag, by key. Records no exposures."""
         self._attend()
-        snapshot = self._table.snapshot  # one for all of them: rules may be replaced meanwhile
+        table = self._table  # one for all of them: rules may be replaced meanwhile
+        snapshot = table.snapshot
         if snapshot is None:
             return {}
         context, decide, named = as_context(context), snapshot.decide, self._overrides.names()
         return {
-            key: (key in named and self._forced(snapshot, key)) or decide(key, context)
+            key: (key in named and self._forced(table, key)) or decide(key, context)
             for key in snapshot.flag_keys()
         }
 
@@ -183,9 +195,10 @@ class Flags:
         """
         from .core.explain import Explanation, Step
 
-        snapshot, context = self._table.snapshot, as_context(context)
+        table, context = self._table, as_context(context)
+        snapshot = table.snapshot
         try:
-            forced = self._forced(snapshot, flag)
+            forced = self._forced(table, flag)
         except Exception:  # noqa: BLE001  # a hostile key; the snapshot says so
             forced = None
         if forced is not None:
@@ -247,7 +260,7 @@ class Flags:
             table = self._table
             if table.snapshot is None:
                 return _not_ready(flag, default)
-            forced = self._forced(table.snapshot, flag)
+            forced = self._forced(table, flag)
             if forced is not None:
                 return forced
             self._publish(table, flag)
@@ -279,12 +292,12 @@ class Flags:
             for answers in (table.answers, self._answers):
                 answers.pop(flag, None)
 
-    def _forced(self, snapshot: Snapshot | None, flag: Any) -> Decision | None:
+    def _forced(self, table: _Table, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""
         forced = self._overrides.find(flag) if isinstance(flag, str) else None
-        if forced is None or snapshot is None or flag not in snapshot.rules.flags:
+        found = None if forced is None else table.forced(flag)
+        if forced is None or found is None:
             return None
-        found = snapshot.rules.flags[flag]
         name = variant_named(forced, found.variants)
         if name is None:
             return None
