@@ -19,17 +19,11 @@ from django.urls import include, path
 from django.views import View
 
 from flagstaff import Client, ConfigError, OverrideError
+from flagstaff.integrations.django import FlagRequiredMixin, flag_required, get_client
 from flagstaff.integrations.django.conf import current_site
 from flagstaff.integrations.django.test import override_flags
 from tests.integrations.django import project
 from tests.integrations.web.lab import RULES, SECRET, token_for, user_of
-
-from flagstaff.integrations.django import (  # isort: skip - they ask for the project's settings
-    flag_permission,
-    FlagRequiredMixin,
-    flag_required,
-    get_client,
-)
 
 MIDDLEWARE = "flagstaff.integrations.django.middleware.FlagstaffMiddleware"
 UPDATE_CACHE = "django.middleware.cache.UpdateCacheMiddleware"
@@ -249,17 +243,6 @@ def test_jinja_asks_for_the_flags_of_the_request(client: Client) -> None:
         with client.override({"checkout-cta": "urgent"}):
             assert template.render({}, RequestFactory().get("/")) == "True urgent Buy now"
             assert template.render({}) == "True urgent Buy now"  # for nobody
-
-
-def test_a_permission_is_for_those_who_have_the_flag(client: Client) -> None:
-    """Django REST framework makes one of each class and asks it; nothing else is known of it."""
-    permission, view = flag_permission("new-checkout")(), View()
-    request = RequestFactory().get("/")
-
-    assert not permission.has_permission(request, view)
-    with client.override({"new-checkout": True}):
-        assert permission.has_permission(request, view)
-        assert permission.has_object_permission(request, view, object())
 
 
 @override_settings(ROOT_URLCONF=Guarded)

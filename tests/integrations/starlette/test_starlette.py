@@ -15,8 +15,12 @@ import uvicorn
 from fastapi import BackgroundTasks, FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from flagstaff import AsyncClient, Client, Context
 from flagstaff.integrations.fastapi import (
@@ -28,7 +32,7 @@ from flagstaff.integrations.fastapi import (
     template_flags,
 )
 from tests.client.lab import Basket
-from tests.integrations.web.lab import RULES, SECRET, asgi_serving, token_for
+from tests.integrations.web.lab import NOBODY, RULES, SECRET, asgi_serving, token_for
 
 URGENT = {"checkout-cta": "urgent"}
 
@@ -49,7 +53,7 @@ def app_of(client: Client | AsyncClient, **options: Any) -> FastAPI:
 def living(app: Any) -> Iterator[httpx.Client]:
     """Serve with the lifespan from its beginning to its end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", ws="none", log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -212,40 +216,89 @@ def test_a_task_that_outlives_its_request_goes_back_to_the_rules(client: Client)
     assert seen == ["urgent", "control"]
 
 
-def test_a_websocket_has_flags_an_id_and_overrides(client: Client) -> None:
+@pytest.fixture
+def talking(client: Client) -> Iterator[str]:
+    """The address of a socket that tells, at each message, what its flags and the client itself decide."""
     app = app_of(client)
 
     @app.websocket("/")
     async def talk(socket: WebSocket, flags: Flags) -> None:
         visitor = flags.context.targeting_key
         await socket.accept()
-        while await socket.receive_text() != "end":
-            await socket.send_json([flags.variant("checkout-cta"), visitor])
-        await socket.close()
+        async for _ in socket.iter_text():
+            await asyncio.sleep(0)
+            told = [flags.variant("checkout-cta"), client.variant("checkout-cta", NOBODY), visitor]
+            await socket.send_json(told)
 
-    incoming = [
-        {"type": "websocket.connect"},
-        {"type": "websocket.receive", "text": "go"},
-        {"type": "websocket.receive", "text": "end"},
-    ]
-    sent: list[Any] = []
+    @app.websocket("/refused")
+    async def refuse(socket: WebSocket, flags: Flags) -> None:
+        flags.enabled("banner")
+        await socket.send_denial_response(Response("not you", 403))
 
-    async def receive() -> Any:
-        return incoming.pop(0)
+    with living(app) as browser:
+        yield str(browser.base_url).replace("http", "ws")
 
-    async def send(message: Any) -> None:
-        sent.append(message)
 
-    token = token_for(URGENT).encode()
-    scope = {"type": "websocket", "scheme": "ws", "path": "/", "query_string": b"", "subprotocols": []}
-    asyncio.run(app({**scope, "headers": [(b"flagstaff-override", token)]}, receive, send))
-    accepted, answer, _ = sent
-    headers = dict(accepted["headers"])
+def said(socket: ClientConnection) -> Headers:
+    """What the server answered to the handshake."""
+    assert socket.response is not None
+    return socket.response.headers
 
-    assert json.loads(answer["text"])[0] == "urgent"
-    assert headers[b"set-cookie"].startswith(b"flagstaff_visitor=")
-    assert headers[b"cache-control"] == b"private, no-store"
+
+def answers(socket: ClientConnection, times: int = 1) -> list[Any]:
+    told = []
+    for _ in range(times):
+        socket.send("go")
+        told.append(json.loads(socket.recv(20)))
+    return told
+
+
+def test_a_websocket_has_an_id_like_any_visitor(talking: str) -> None:
+    with connect(talking) as socket:
+        (first,) = answers(socket)
+        kept = said(socket)["set-cookie"].partition(";")[0]
+    assert kept == f"flagstaff_visitor={first[2]}"
+
+    with connect(talking, additional_headers={"Cookie": kept}) as socket:
+        assert answers(socket) == [first]
+        assert "set-cookie" not in said(socket)
+
+
+def test_what_a_websockets_token_forces_is_forced_while_it_is_open_and_for_nobody_else(
+    client: Client, talking: str
+) -> None:
+    token = token_for(URGENT)
+    with (
+        connect(talking) as other,
+        connect(talking, additional_headers={"Flagstaff-Override": token}) as by_header,
+        connect(talking, additional_headers={"Cookie": f"flagstaff_override={token}"}) as by_cookie,
+        connect(f"{talking}/?flagstaff={token}") as by_query,
+    ):
+        (plain,) = answers(other)
+        for _ in range(2):
+            for socket in (by_header, by_cookie, by_query):
+                assert [told[:2] for told in answers(socket, 2)] == [["urgent"] * 2] * 2
+            assert answers(other) == [plain]
+        assert "urgent" not in plain
+        assert said(by_header)["cache-control"] == "private, no-store"
+        assert said(by_header)["flagstaff-override"] == "checkout-cta=urgent"
+        kept = said(by_query).get_all("set-cookie")
+        assert any(line.startswith("flagstaff_override=1.") for line in kept)
+        assert "flagstaff-override" not in said(other)
     assert client.override_token is None
+
+
+def test_a_websocket_that_is_refused_gets_its_headers_too(talking: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"{talking}/refused")
+
+    assert caught.value.response.status_code == 403
+    assert caught.value.response.headers["set-cookie"].startswith("flagstaff_visitor=")
+
+
+def test_a_websocket_is_never_answered_with_the_page_that_shows_what_is_forced(talking: str) -> None:
+    with connect(f"{talking}/?flagstaff=show") as socket:
+        assert answers(socket)
 
 
 def test_whatever_is_no_request_passes_through(client: Client) -> None:

@@ -85,15 +85,19 @@ class FlagRequiredMixin:
 
 
 def flag_permission(flag: str) -> type[Any]:
-    """A permission for Django REST framework: ``permission_classes = [flag_permission("new-api")]``."""
+    """A permission for Django REST framework: ``permission_classes = [flag_permission("new-api")]``.
 
-    class FlagPermission:
+    It goes together with others: ``[IsAuthenticated & ~flag_permission("old-api")]``.
+    """
+    from rest_framework.permissions import BasePermission
+
+    class FlagPermission(BasePermission):
         message = f"This is for those who have {flag}."
 
         def has_permission(self, request: Any, view: Any) -> bool:  # noqa: ARG002 - the framework's
             return flags_of(request).enabled(flag)
 
         def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:  # noqa: ARG002
-            return True
+            return self.has_permission(request, view)  # "~" turns both round
 
     return FlagPermission
