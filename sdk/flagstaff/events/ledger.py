@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from operator import length_hint
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "CORRUPT",
@@ -66,6 +69,8 @@ class Ledger:
         """Start from nothing, in a child process: what came before is the parent's to count."""
         # An iterator and not a number, for two threads never get the same from it: a lock would cost more.
         self._numbers = iter(range(1, _MOST))
+        #: Count an event that the caller offers; from now on it is pending. Returns its number, from 1 on.
+        self.accept: Callable[[], int] = self._numbers.__next__
         self._adopted = 0
         self._delivered = 0
         self._dropped: Counter[tuple[str, str, str]] = Counter()
@@ -79,10 +84,6 @@ class Ledger:
     def unreported(self) -> int:
         """How many events were dropped that the collector has not been told of."""
         return self._unreported
-
-    def accept(self) -> int:
-        """Count an event that the caller offers; from now on it is pending. Return its number, from 1 on."""
-        return next(self._numbers)
 
     def adopt(self, count: int) -> None:
         """Count pending events that another process accepted and left behind."""

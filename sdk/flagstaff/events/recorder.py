@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from os import getpid
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flagstaff.events.ledger import NOT_ENCODABLE, QUEUE_FULL, SHUTDOWN, UNIT_MISSING
 from flagstaff.events.model import Unencodable, check_unit
+from flagstaff.runtime.birthmark import birthmark
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
@@ -44,20 +44,19 @@ class Recorder:
         self._seen = seen
         self._spool = spool
         self._ledger = ledger
-        self._accept = ledger.accept
         self._time = clock.time
         self._on_append = on_append
-        self._process = getpid()
+        self._own = birthmark()
         self._parting = Lock()
         self._closed = False
         self._warned = False
 
     def record(self, spec: Exposed, key: Key, now: float) -> None:
         """Record an exposure that was not seen today, at this moment. Never raises."""
-        if getpid() != self._process:
+        if not self._own[0]:
             self._part()
         spool, encoder, unit = self._spool, self._encoder, key[1]
-        number = self._accept()
+        number = self._ledger.accept()
         try:
             if len(unit) > _SURELY_SMALL:
                 check_unit(unit)
@@ -75,7 +74,7 @@ class Recorder:
 
     def miss(self, spec: Exposed) -> None:
         """Count an exposure whose unit is gone."""
-        self._accept()
+        self._ledger.accept()
         self._ledger.drop(UNIT_MISSING, spec.flag, spec.variant)
 
     def track(
@@ -111,7 +110,7 @@ class Recorder:
         self._encoder.forked()
         self._spool.forked()
         self._ledger.forked()
-        self._process = getpid()  # last: until then, whoever comes by has to wait in _part
+        self._own = birthmark()  # last: until then, whoever comes by has to wait in _part
 
     def _part(self) -> None:
         """Part from the parent after a fork that nobody was told of: uWSGI forks in C and calls no hook.
@@ -119,15 +118,15 @@ class Recorder:
         No thread can be trusted to start in such a process. What is recorded there waits for an heir.
         """
         with self._parting:
-            if getpid() != self._process:
+            if not self._own[0]:
                 self.forked()
 
     def _track(
         self, event: str, unit: str, unit_type: str, value: object, properties: Mapping[str, Any] | None
     ) -> None:
-        if getpid() != self._process:
+        if not self._own[0]:
             self._part()
-        number = self._accept()
+        number = self._ledger.accept()
         try:
             record = self._encoder.track(event, unit, unit_type, value, properties, self._time(), number)
         except Exception as error:  # noqa: BLE001 - as in record; a property may be anything
