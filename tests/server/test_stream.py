@@ -37,7 +37,8 @@ def server(path: Path, tmp_path: Path) -> Iterator[Child]:
 
 
 def etag(server: Child) -> str:
-    return httpx.get(f"{server.url}/v1/rules", headers={"Accept-Encoding": "identity"}).headers["etag"]
+    plain = {"Accept-Encoding": "identity"}
+    return httpx.get(f"{server.url}/v1/rules", headers=plain, timeout=60).headers["etag"]
 
 
 @contextmanager
@@ -136,10 +137,10 @@ def test_a_thousand_listen(server: Child, path: Path, descriptors: None) -> None
             return all(f"data: {tag}".encode() in data for data in heard.values())
 
         first = etag(server)
-        eventually(lambda: listen(first))
+        eventually(lambda: listen(first), 60)
         path.write_text(json.dumps(numbered(2)))
         eventually(lambda: etag(server) != first)
         second = etag(server)
-        eventually(lambda: listen(second))
+        eventually(lambda: listen(second), 60)
 
         assert server.end(signal.SIGTERM) == 0
