@@ -51,6 +51,14 @@ def test_what_was_added_is_there_after_reopening(path: Path) -> None:
         assert store.count() == 3
 
 
+def test_source_and_id_tell_events_apart_and_not_their_text_together(store: EventStore) -> None:
+    named = [("ab", "c"), ("a", "bc"), ("a", "b"), ("1 a", "b")]
+    batch = events(exposure(number, source=source, id=name) for number, (source, name) in enumerate(named))
+
+    assert store.add([*batch, *batch]) == Added(4, 4)
+    assert store.add(batch) == Added(0, 4)
+
+
 def test_exposures_are_counted_by_variant_with_units_and_times(store: EventStore) -> None:
     store.add(
         events(
@@ -248,11 +256,18 @@ def test_a_file_that_is_no_database_is_refused_untouched(path: Path) -> None:
     assert path.read_text() == "dear diary, " * 100
 
 
-def test_a_newer_flagstaffs_file_is_refused(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (1, r"an older flagstaff \(schema 1, this one knows 2\); choose another file"),
+        (3, r"a newer flagstaff \(schema 3, this one knows 2\); upgrade flagstaff or choose"),
+    ],
+)
+def test_another_flagstaffs_file_is_refused(path: Path, version: int, told: str) -> None:
     EventStore(path).close()
-    run(path, "PRAGMA user_version = 2")
+    run(path, f"PRAGMA user_version = {version}")
 
-    with pytest.raises(ServeError, match=r"newer flagstaff \(schema 2, this one knows 1\); upgrade"):
+    with pytest.raises(ServeError, match=told):
         EventStore(path)
 
 

@@ -118,11 +118,12 @@ class Database:
             return True
         if application != self._kind.application:
             raise ServeError(f"{self.path} is another program's database; choose another file")
-        if version > self._kind.version:
+        if version != self._kind.version:
+            older = version < self._kind.version
             raise ServeError(
-                f"{self.path} was written by a newer flagstaff"
+                f"{self.path} was written by {'an older' if older else 'a newer'} flagstaff"
                 f" (schema {version}, this one knows {self._kind.version});"
-                " upgrade flagstaff or choose another file"
+                f" {'' if older else 'upgrade flagstaff or '}choose another file"
             )
         return False
 
