@@ -74,6 +74,10 @@ def test_the_key_goes_into_the_query_and_is_not_shown() -> None:
         ("NOT_ONE_OF", ["NL"], None, False),
         ("MATCHES", "^7", 7.5, True),
         ("NOT_MATCHES", "x", None, False),
+        ("MATCHES", r"^\w+$", "é", True),  # words, digits and spaces are Unicode's
+        ("NOT_MATCHES", r"^\d+$", "٣", False),
+        ("MATCHES", r"a\sb", "a\u00a0b", True),
+        ("MATCHES", r"\bé", "x é", True),
         ("GT", 6, "7", True),
         ("GT", 6, " 7", False),
         ("GT", 0, True, False),

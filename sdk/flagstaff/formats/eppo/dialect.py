@@ -13,7 +13,7 @@ from typing import Any
 
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.context import Context
-from flagstaff.core.patterns import compile_pattern
+from flagstaff.core.patterns import compile_pattern, unicode_classes
 from flagstaff.core.prepared import Prepared
 from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
@@ -48,7 +48,8 @@ def _is_one_of(items: frozenset[str], wanted: bool, value: Any) -> bool | None:
 
 def _matches(wanted: bool) -> Callable[[Any], Prepared]:
     def prepare(operand: Any) -> Prepared:
-        return Prepared(partial(_finds, compile_pattern(_text(operand)), wanted), "memo")
+        found = compile_pattern(_text(operand), unicode_classes)
+        return Prepared(partial(_finds, found, wanted), "memo")
 
     return prepare
 
