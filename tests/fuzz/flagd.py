@@ -2,7 +2,8 @@
 
 It runs as its interpreter does (``disableDynamicCodeGeneration``), like flagd itself. Not asked for is where
 it gives up in the middle of a targeting, say because a text is compared with a number, which in flagd and in
-JsonLogic's own suite is simply false; nor what it hashes beyond ASCII, which it takes for UTF-16.
+JsonLogic's own suite is simply false; nor what it hashes beyond ASCII, which it takes for UTF-16; nor what it
+draws by null, in whose place flagd has the flag and the targeting key.
 """
 
 from __future__ import annotations
@@ -72,13 +73,16 @@ class Fuzz(Vendor):
         return self._condition(random, depth)
 
     def _fractional(self, random: Random) -> Any:
-        by = random.choice(([], [], [{"var": "email"}], [{"cat": ["seed", {"var": "plan"}]}], ["seed"]))
+        known: tuple[list[Any], ...] = ([], [], [{"var": "email"}], [{"cat": ["seed", {"var": "plan"}]}])
+        odd: tuple[list[Any], ...] = (["seed"], [{"var": "any"}], [{"var": "roles"}], [{"var": "user"}])
+        by = random.choice((*known, *odd))
         arms = [self._arm(random) for _ in range(random.choice((1, 2, 3, 4)))]
         return {"fractional": [*by, *arms]}
 
     def _arm(self, random: Random) -> list[Any]:
         chosen = {"if": [self._condition(random, 1), "a", "b"]}
-        name = random.choice((*_ARMS, *_ARMS, {"var": "plan"}, chosen))
+        inner = {"fractional": [[{"var": "plan"}, 1], ["b"], ["c", 2]]}
+        name = random.choice((*_ARMS, *_ARMS, {"var": "plan"}, chosen, inner, True, None))
         weights = (0, 1, 10, 25, 50, 100, -5, 2**30, 25.5, {"var": "age"}, {"if": [{"var": "plan"}, 10, 90]})
         return [name] if random.random() < 0.2 else [name, random.choice(weights)]
 
@@ -98,6 +102,8 @@ class Fuzz(Vendor):
             {random.choice(("starts_with", "ends_with")): [text, random.choice((*_TEXTS, 7, ".org"))]},
             {"sem_ver": [{"var": "version"}, random.choice(_SIGNS), random.choice(_VERSIONS)]},
             {"sem_ver": [random.choice(_VERSIONS), random.choice(_SIGNS), {"var": "version"}]},
+            {"sem_ver": [{"var": "version"}, {"var": "sign"}, *random.choice((["1.2.3"], [], ["1", "2"]))]},
+            {random.choice(("starts_with", "ends_with")): random.choice(([text], [text, "N", "L"], "NL"))},
             {random.choice(("!", "!!")): [text]},
             {"!!": {"var": "user.beta"}},
             {"==": [{"var": "$flagd.flagKey"}, random.choice(("f0", "f1"))]},
@@ -160,11 +166,12 @@ class Fuzz(Vendor):
             "score": random.choice(_NUMBERS),
             "version": random.choice((*_VERSIONS, 1, 1.2, True)),
             "any": random.choice((*_NUMBERS, "7", "NL", True, False)),
+            "sign": random.choice(_SIGNS),
             "user": {"beta": random.choice((True, False)), "name": "n"},
             "roles": random.sample(("a", "b", "c"), random.randrange(4)),
             "scores": [random.choice((1, 2.5, 7, 40)) for _ in range(random.randrange(4))],
         }
-        needed = ("roles", "scores", "email", "plan", "user")
+        needed = ("roles", "scores", "email", "plan", "user", "any")
         return {name: value for name, value in made.items() if name in needed or random.random() < 0.9}
 
     # -- answers ------------------------------------------------------------------------------------------

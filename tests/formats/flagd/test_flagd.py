@@ -202,6 +202,14 @@ def test_draws_by_the_key_where_the_first_operand_is_null() -> None:
         assert share({"fractional": [{"var": "missing"}, *arms]}, user) == expected
 
 
+@pytest.mark.parametrize("fractional", [1, 2])
+@pytest.mark.parametrize("first", [7, 0, True, {"var": "x"}])
+def test_draws_nobody_by_what_is_no_text(first: Any, fractional: int) -> None:
+    user = Context("u", x={"name": "u"})
+    for arms in ([["a", 1], ["a", 1]], [["a", {"+": [1, 0]}], ["a", 1]]):
+        assert share({"fractional": [first, *arms]}, user, fractional) == "b"  # the default variant
+
+
 def test_draws_by_any_value_in_the_third_version() -> None:
     arms = [["a", 1], ["b", 1]]
     drawn = {

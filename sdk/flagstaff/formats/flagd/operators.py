@@ -86,9 +86,9 @@ def _fractional(flag: str, edition: int, writer: Writer, operands: Any) -> str:
     arms = [*operands] if isinstance(operands, list | tuple) else []
     first = arms.pop(0) if arms and not isinstance(arms[0], list | tuple) else None
     stops = _stops(arms)
+    anyhow = f"{writer.constant(partial(_drawn, flag, edition))}({writer.values(operands)}, c.targeting_key)"
     if edition != 2 or stops is None:
-        drawn = writer.constant(partial(_drawn, flag, edition))
-        return f"{drawn}({writer.values(operands)}, c.targeting_key)"
+        return anyhow
     names = writer.constant([arm[0] for arm in arms])
     cuts = writer.constant([-(-stop * 2**32 // stops[-1]) for stop in stops])
     name, by = writer.name(), writer.name()
@@ -98,7 +98,10 @@ def _fractional(flag: str, edition: int, writer: Writer, operands: Any) -> str:
     key = f"({key} else {writer.constant(partial(_key, flag))}({by}))"
     if first is None:
         return f"({name} := {key}, {drawn})[1]"
-    return f"({name} := {by} if ({by} := {writer.write(first)}).__class__ is str else {key}, {drawn})[1]"
+    said = writer.name()
+    own = f"{said} if ({said} := {writer.write(first)}).__class__ is str"
+    drawn = f"{drawn} if {said} is None or {name} is not None else {anyhow}"
+    return f"({name} := {own} else {key} if {said} is None else None, {drawn})[1]"
 
 
 def _stops(arms: list[Any]) -> list[int] | None:
@@ -128,7 +131,7 @@ def _drawn(flag: str, edition: int, values: Any, targeting_key: Any) -> Any:
         return None
     if edition == 3:
         return _by_bytes(flag, by, named, weighed, targeting_key)
-    drawn = by if isinstance(by, str) else _key(flag, targeting_key)
+    drawn = by if isinstance(by, str) else _key(flag, targeting_key) if by is None else None
     if drawn is None:
         return None
     number = hash32(drawn)
