@@ -106,7 +106,9 @@ class Fuzz(Vendor):
 
     def _segment(self, random: Random, number: int) -> dict[str, Any]:
         overrides = [self._override(random, name) for name in _FLAGS if random.random() < 0.5]
-        rules = [self._rule(random, number, 0) for _ in range(random.choice([0, 1, 1, 1, 2]))]
+        # Of flags before those that it overrides: else they would go in circles.
+        earlier = _FLAGS[: min((_FLAGS.index(override["name"]) for override in overrides), default=0)]
+        rules = [self._rule(random, earlier, 0) for _ in range(random.choice([0, 1, 1, 1, 2]))]
         return {"key": str(number), "name": random.choice(["s", f"s{number}"]), "rules": rules} | {
             "overrides": overrides
         }
@@ -117,19 +119,20 @@ class Fuzz(Vendor):
             made["priority"] = random.choice([1, 2, 2.5, math.inf, -math.inf])
         return made
 
-    def _rule(self, random: Random, number: int, depth: int) -> dict[str, Any]:
+    def _rule(self, random: Random, asked: list[str], depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {"type": random.choice(["ALL", "ANY", "NONE"])}
-        made["conditions"] = [self._condition(random, number) for _ in range(random.choice([0, 1, 1, 2, 3]))]
+        made["conditions"] = [self._condition(random, asked) for _ in range(random.choice([0, 1, 1, 2, 3]))]
         if depth < 2 and random.random() < 0.4:
-            made["rules"] = [self._rule(random, number, depth + 1) for _ in range(random.choice([1, 2]))]
+            made["rules"] = [self._rule(random, asked, depth + 1) for _ in range(random.choice([1, 2]))]
         return made
 
-    def _condition(self, random: Random, number: int) -> dict[str, Any]:
+    def _condition(self, random: Random, asked: list[str]) -> dict[str, Any]:
         kind = random.choice(_OPERATORS)
         name = random.choice([*_TRAITS, *_TRAITS, *_PATHS])
-        if number == 3 and random.random() < 0.3:
-            # A flag that is there might lead in a circle.
-            name = random.choice(["$.flags.none.enabled", "$.flags.none.value"])
+        if random.random() < 0.2:
+            field = random.choice(["enabled", "enabled", "value", "variant", "strange"])
+            path = random.choice(["$.flags.{}.{}", "$.flags['{}'].{}", "$.flags.{}['{}']"])
+            name = path.format(random.choice([*asked, *asked, "none"]), field)
         value: Any = random.choice(_OPERANDS)
         if kind == "IN":
             value = random.choice(
@@ -137,7 +140,7 @@ class Fuzz(Vendor):
             )
         elif kind == "PERCENTAGE_SPLIT":
             name, value = (
-                random.choice([name, "", "$.identity.key"]),
+                random.choice([*_TRAITS, *_PATHS, "", "$.identity.key"]),
                 random.choice(["50", "10.5", "100", "0", "x"]),
             )
         elif kind == "REGEX":
@@ -186,7 +189,7 @@ def _check(document: Mapping[str, Any]) -> None:
     """KeyError where something is missing, which the engine itself misses only if it gets there."""
     overrides = [override for segment in document["segments"].values() for override in segment["overrides"]]
     for feature in [*document["features"].values(), *overrides]:
-        _ = feature["key"], feature["name"]
+        _ = feature["key"], feature["name"], feature["enabled"], feature["value"]
         for variant in feature.get("variants", []):
             _ = variant["weight"], variant["priority"], variant["value"]
 

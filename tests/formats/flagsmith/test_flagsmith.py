@@ -149,6 +149,19 @@ def test_a_segment_that_asks_in_a_circle_never_holds() -> None:
     assert "in a circle" in str(load(rules, format="flagsmith").warnings[0])
 
 
+def test_a_segment_that_asks_for_a_flag_in_a_circle_never_holds() -> None:
+    asking = segment(condition("EQUAL", "True", "$.flags.g.enabled"))
+    circular = {**asking, "overrides": [feature("g") | {"enabled": True}]}
+    features = {"f": feature(), "g": feature("g") | {"enabled": True}}
+    rules = document(asking, circular, features=features)
+
+    client = Client.from_document(rules, format="flagsmith")
+    assert client.decide("f", Context("u")).value == "own"
+    assert client.enabled("g", Context("u"))
+    told = [str(problem) for problem in load(rules, format="flagsmith").warnings]
+    assert [problem for problem in told if "segments.0: never holds: it asks for 'g'" in problem]
+
+
 def environment_document() -> dict[str, Any]:
     def state(value: str, **more: Any) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flagstaff.errors import Problem, RulesError
+from flagstaff.formats.circles import circular
 from flagstaff.formats.foreign import (
     Unexpected,
     broken,
@@ -76,6 +77,7 @@ class _Document:
             Properties(context, self.environment), self._features.__contains__, self._warnings.append
         )
         self._given = table(context.get("segments", {}), "segments")
+        self._circular = circular(self._asked())
         for key, entry in self._given.items():
             self._read(str(key), entry)
 
@@ -98,7 +100,7 @@ class _Document:
         except Unexpected as error:
             self._warnings.append(Problem(error.path, f"{error.expected}, so the segment never holds"))
             return
-        self._conditions[own] = NEVER if self._goes_in_circles(segment, overrides) else condition
+        self._conditions[own] = NEVER if self._goes_in_circles(segment, path) else condition
         for where, feature in overrides:
             self._warnings += unknown_fields(feature, _FEATURE, where)
             priority = feature.get("priority")
@@ -110,26 +112,25 @@ class _Document:
         own = name if is_name(name) else f"segment {key}"
         return own if own not in self._conditions else f"{own[:200]} ({key[:50]})"
 
-    def _goes_in_circles(self, segment: Mapping[str, Any], overrides: list[Any]) -> bool:
-        """Whether a segment asks for a flag that depends on the segment again: it then never holds."""
-        targets = {str(feature.get("name")) for _, feature in overrides}
-        asked, seen = [*self._segments.asks_for(segment.get("rules"))], set[str]()
-        while asked:
-            flag = asked.pop()
-            if flag in targets:
-                self._warnings.append(Problem(f"segments.{segment['name']}", "asks for a flag in a circle"))
-                return True
-            if flag not in seen:
-                seen.add(flag)
-                asked += self._asked_by(flag)
-        return False
-
-    def _asked_by(self, flag: str) -> Iterator[str]:
+    def _asked(self) -> Mapping[str, set[str]]:
+        """Of each flag that segments override those that the segments ask for."""
+        asked: dict[str, set[str]] = {}
         for segment in self._given.values():
-            overrides = segment.get("overrides") if isinstance(segment, Mapping) else None
-            names = [part.get("name") for part in overrides or () if isinstance(part, Mapping)]
-            if flag in names:
-                yield from self._segments.asks_for(segment.get("rules"))
+            if isinstance(segment, Mapping):
+                flags = {*self._segments.asks_for(segment.get("rules"))}
+                overrides = segment.get("overrides")
+                for override in overrides if isinstance(overrides, list) else ():
+                    if isinstance(override, Mapping):
+                        asked.setdefault(str(override.get("name")), set()).update(flags)
+        return asked
+
+    def _goes_in_circles(self, segment: Mapping[str, Any], path: str) -> bool:
+        """Whether a segment asks for a flag that depends on itself, or on one that does: it never holds."""
+        asked = self._circular.intersection(self._segments.asks_for(segment.get("rules")))
+        if asked:
+            why = f"never holds: it asks for {min(asked)!r:.100}, which depends on itself in a circle"
+            self._warnings.append(Problem(path, why))
+        return bool(asked)
 
     # -- flags --------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flagstaff.errors import Problem, RulesError
+from flagstaff.formats.circles import circular
 from flagstaff.formats.foreign import Unexpected, broken, is_name, items, path_of, table, unknown_fields
 from flagstaff.formats.translated import Translated
 
@@ -44,7 +45,7 @@ class _Translation:
         self._features = features
         self._targeting = targeting
         self._bandits = bandits
-        self._circular = _circular(features)
+        self._circular = circular({key: _asked(given) for key, given in features.items()})
         self._warnings = [*unknown_fields(document, _DOCUMENT, "")]
 
     def translated(self) -> Translated:
@@ -68,23 +69,6 @@ class _Translation:
         except Unexpected as error:
             self._warnings.append(Problem(error.path, error.expected, key))
             return broken(str(error))
-
-
-def _circular(features: Mapping[str, Any]) -> frozenset[str]:
-    """The features from which prerequisites lead into a circle."""
-    asked = {key: {*_asked(given)} & features.keys() for key, given in features.items()}
-    asking: dict[str, list[str]] = {}
-    for key, others in asked.items():
-        for other in others:
-            asking.setdefault(other, []).append(key)
-    left = {key: len(others) for key, others in asked.items()}
-    ends = [key for key, count in left.items() if count == 0]
-    while ends:
-        for key in asking.get(ends.pop(), ()):
-            left[key] -= 1
-            if left[key] == 0:
-                ends.append(key)
-    return frozenset(key for key, count in left.items() if count)
 
 
 def _asked(given: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flagstaff.errors import Problem
+from flagstaff.formats.circles import circular
 from flagstaff.formats.foreign import Unexpected, is_name, items, path_of, table, unknown_fields
 
 from .contexts import USER
@@ -51,7 +52,7 @@ class Clauses:
     def __init__(self, segments: Mapping[str, Any], warn: Callable[[Problem], None]) -> None:
         self._given = segments
         self._warn = warn
-        self._circular = _circular(segments)
+        self._circular = circular({key: _named_in(segment) for key, segment in segments.items()})
         self._inlined = 0
 
     def segments(self) -> dict[str, Any]:
@@ -188,16 +189,6 @@ def _weighted(rule: Mapping[str, Any], weight: Any, prefix: str, path: str) -> d
     present = _is_of_kind(kind)
     absent = {"attribute": drawn, "op": "exists", "value": False}
     return {"known": {"any": [{"all": [present, absent]}, share]}}
-
-
-def _circular(segments: Mapping[str, Any]) -> frozenset[str]:
-    """The segments that lead back to themselves, or to some that do."""
-    leads = {key: set(_named_in(segment)) & segments.keys() for key, segment in segments.items()}
-    while True:  # those that lead nowhere go, until only circles and what leads to them are left
-        ends = {key for key, others in leads.items() if not others}
-        if not ends:
-            return frozenset(leads)
-        leads = {key: others - ends for key, others in leads.items() if key not in ends}
 
 
 def _named_in(segment: Any) -> Iterator[str]:

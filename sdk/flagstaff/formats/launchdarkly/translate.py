@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flagstaff.errors import Problem, RulesError
+from flagstaff.formats.circles import circular
 from flagstaff.formats.foreign import Unexpected, broken, is_name, items, path_of, table, unknown_fields
 from flagstaff.formats.translated import Translated
 
@@ -45,7 +46,7 @@ class _Translation:
         self._flags = flags
         self._warnings: list[Problem] = []
         self._clauses = Clauses(segments, self._warnings.append)
-        self._circles = _circles(flags)
+        self._circular = circular({key: _asked_by(flag) for key, flag in flags.items()})
 
     def translated(self) -> Translated:
         flags: dict[str, Any] = {}
@@ -68,14 +69,15 @@ class _Translation:
                     self._warnings.append(
                         Problem(path, f"asks for a flag that there isn't: {asked!r:.100}", key)
                     )
-            return _Flag(key, given, path, self._clauses, self._circles.get(key, frozenset())).made()
+            circles = self._circular if key in self._circular else frozenset[str]()
+            return _Flag(key, given, path, self._clauses, circles).made()
         except Unexpected as error:
             self._warnings.append(Problem(error.path, error.expected, key))
             return broken(str(error))
 
 
 class _Flag:
-    """One flag; ``circles`` are the flags that it asks for and that lead back to it."""
+    """One flag; ``circles`` are the flags from which, as from this one, prerequisites lead into a circle."""
 
     def __init__(
         self, key: str, flag: Mapping[str, Any], path: str, clauses: Clauses, circles: frozenset[str]
@@ -243,14 +245,6 @@ def _told(variation: object) -> str:
     if isinstance(variation, float) and variation.is_integer():
         return str(int(variation))
     return str(variation)
-
-
-def _circles(flags: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Of each flag the prerequisites that lead into a circle."""
-    leads = {key: set(_asked_by(flag)) & flags.keys() for key, flag in flags.items()}
-    while ends := {key for key, others in leads.items() if not others}:
-        leads = {key: others - ends for key, others in leads.items() if key not in ends}
-    return {key: frozenset(others) for key, others in leads.items()}
 
 
 def _asked_by(flag: Any) -> Iterator[str]:
