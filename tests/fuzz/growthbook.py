@@ -50,6 +50,8 @@ VALUES: tuple[Any, ...] = (
     {},
     {"name": "NL"},
     [{"name": "NL"}],
+    [{"name": "BE", "kind": 1}, None, {"id": "user-3", "country": "NL"}],
+    [["NL"], "NL", {"name": None, "tags": ["NL"]}],
 )
 PATTERNS = (
     "^N",
@@ -346,9 +348,19 @@ class _Document:
 
     def _list(self, depth: int) -> tuple[str, Any]:
         random = self._random
-        if random.random() < 0.5:
+        kind = random.random()
+        if kind < 0.4:
             return random.choice(["$all", "$alli"]), [self._test(0) for _ in range(random.randint(0, 2))]
+        if kind < 0.7:
+            return "$elemMatch", self._of_element(depth)
         return random.choice(["$elemMatch", "$size"]), self._test(depth)
+
+    def _of_element(self, depth: int) -> dict[str, Any]:
+        """A condition on the fields of one element of a list."""
+        found: dict[str, Any] = {self._random.choice(["name", "kind", "tags.0", "id"]): self._test(depth)}
+        if self._random.random() < 0.3:
+            found["$savedGroup"] = {"id": self._random.choice(GROUPS), "attributeKey": "name"}
+        return found | self._condition(depth) if self._random.random() < 0.4 else found
 
     def _nested(self, depth: int) -> tuple[str, Any]:
         return self._random.choice(["$not", "$not", "$strange"]), self._test(depth)

@@ -272,7 +272,36 @@ def test_saved_groups() -> None:
     assert is_in({"tags": {"$elemMatch": {"$inGroup": "plain"}}}, tags=["NL"])
 
 
-def test_groups_within_groups_are_no_way_to_cost_much() -> None:
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"name": "Ann", "$savedGroup": {"id": "users", "attributeKey": "id"}}, True),
+        ({"name": "Ann", "$savedGroup": {"id": "users"}}, False),  # it has no attribute of its own
+        ({"name": "Ann", "$savedGroup": {"id": "admins"}}, True),
+        ({"name": "Ann", "$savedGroup": {"id": "missing"}}, False),
+        ({"name": "Ann", "$not": {"$savedGroup": {"id": "admins"}}}, False),
+        ({"name": "Bob", "$or": [{"$savedGroup": {"id": "admins"}}, {"id": "u2"}]}, True),
+        ({"name": "Ann", "$and": [{"id": "u1"}], "$savedGroup": {"id": "admins"}}, True),
+        ({"name": "Ann", "$and": [{"id": "u2"}], "$savedGroup": {"id": "admins"}}, False),
+        ({"$savedGroup": {"id": "admins"}}, False),  # among operators only, where it is none
+    ],
+)
+def test_items_of_a_list_may_be_asked_for_saved_groups(condition: Any, expected: bool) -> None:
+    groups = {
+        "users": {"type": "list", "values": ["u1"]},
+        "admins": {"type": "condition", "condition": {"role": "admin", "id": {"$inGroup": "users"}}},
+    }
+    people = [{"id": "u1", "name": "Ann", "role": "admin"}, {"id": "u2", "name": "Bob", "role": "admin"}]
+    asked = {"people": {"$elemMatch": condition}}
+
+    assert holds(asked, {**USER, "people": people}, savedGroups=groups) is expected
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{"$savedGroup": {"id": "g0"}}, {"tags": {"$elemMatch": {"name": "x", "$savedGroup": {"id": "g0"}}}}],
+)
+def test_groups_within_groups_are_no_way_to_cost_much(condition: Any) -> None:
     groups = {
         f"g{number}": {
             "type": "condition",
@@ -280,7 +309,7 @@ def test_groups_within_groups_are_no_way_to_cost_much() -> None:
         }
         for number in range(12)
     }
-    document = document_of({"condition": {"$savedGroup": {"id": "g0"}}, "force": 1}, savedGroups=groups)
+    document = document_of({"condition": condition, "force": 1}, savedGroups=groups)
 
     decision = decided(document)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from flagstaff.errors import Problem
 from flagstaff.formats.foreign import Unexpected, is_name, path_of, table
@@ -20,6 +20,17 @@ _MAX_DEPTH = 30
 _MAX_NODES = 10_000
 _NEVER = {"$never": None}
 """An operator that there isn't: false for every value."""
+_NOTHING: dict[str, Any] = {"$nor": [{}]}
+"""A condition on an object that none meets."""
+
+
+class _Group(NamedTuple):
+    """A saved group: a condition, or the values that an attribute may have."""
+
+    number: str
+    condition: Mapping[str, Any] | None
+    attribute: str
+    values: list[Any]
 
 
 def all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -103,8 +114,8 @@ class Targeting:
                 yield self._in_group(name, operator, operand, place)
             elif operator in TESTS:
                 self._check(operator, operand, place)
-                plain = self._inlined(operand, place, depth)
-                yield {"attribute": subject, "op": f"growthbook:{operator}", "value": plain}
+                plain = self._inlined({operator: operand}, path, depth)
+                yield {"attribute": subject, "op": f"growthbook:{operator}", "value": plain[operator]}
             else:
                 self.warnings.append(Problem(place, "is no operator that is known here, and never holds"))
                 yield FALSE
@@ -135,14 +146,44 @@ class Targeting:
                     values = self._values(given)
                     operator = "$in" if name == "$inGroup" else "$nin"
                     found |= {operator: values} if values is not None else _NEVER
-                elif name == "$savedGroup":
-                    raise Unexpected(place, "is not read within tests of a list")
+                elif name == "$elemMatch" and isinstance(given, Mapping) and not is_operators(given):
+                    found[name] = self._of_element(given, place, (), depth + 1)
                 else:
                     found[name] = self._inlined(given, place, depth + 1)
             return found
         if isinstance(operand, list) and any(isinstance(item, Mapping | list) for item in operand):
             return [self._inlined(item, path, depth + 1) for item in operand]
         return operand
+
+    def _of_element(self, condition: Any, path: str, within: tuple[str, ...], depth: int) -> Any:
+        """A condition on the fields of an item of a list, which groups are written into."""
+        self._count(path, depth)
+        if not isinstance(condition, Mapping):
+            return condition
+        found: dict[str, Any] = {}
+        groups: list[Any] = []
+        for name, given in condition.items():
+            place = path_of(path, name)
+            if name == "$savedGroup":
+                groups.append(self._group_of_element(given, place, within, depth + 1))
+            elif name in ("$and", "$or", "$nor") and isinstance(given, list):
+                found[name] = [self._of_element(item, place, within, depth + 1) for item in given]
+            elif name == "$not":
+                found[name] = self._of_element(given, place, within, depth + 1)
+            else:
+                found[name] = self._inlined(given, place, depth + 1)
+        if groups:
+            both = found.get("$and")
+            found["$and"] = [*(both if isinstance(both, list) else ()), *groups]
+        return found
+
+    def _group_of_element(self, given: Any, path: str, within: tuple[str, ...], depth: int) -> Any:
+        group = self._usable(given, path, within)
+        if group is None:
+            return _NOTHING
+        if group.condition is not None:
+            return self._of_element(group.condition, path, (*within, group.number), depth)
+        return {group.attribute: {"$in": group.values}}
 
     # -- saved groups --------------------------------------------------------------------------------
 
@@ -173,14 +214,23 @@ class Targeting:
 
     def _group(self, given: Any, path: str, within: tuple[str, ...], depth: int) -> dict[str, Any]:
         """Whoever is in a group: of a list by an attribute, else by a condition of its own."""
+        group = self._usable(given, path, within)
+        if group is None:
+            return FALSE
+        if group.condition is not None:
+            return self._fields(group.condition, path, (*within, group.number), depth + 1)
+        return self._member(group.attribute, group.number, group.values)
+
+    def _usable(self, given: Any, path: str, within: tuple[str, ...]) -> _Group | None:
+        """The group that is referred to; None where there is none that can be used."""
         number = given.get("id") if isinstance(given, Mapping) else None
         group = self._groups.get(number) if isinstance(number, str) else None
-        if isinstance(group, Mapping) and number not in within:
+        if isinstance(number, str) and isinstance(group, Mapping) and number not in within:
             if group.get("type") == "condition" and isinstance(group.get("condition"), Mapping):
-                return self._fields(group["condition"], path, (*within, str(number)), depth + 1)
+                return _Group(number, group["condition"], "", [])
             name = given.get("attributeKey") or group.get("attributeKey")
             values = self._values(number)
             if group.get("type") == "list" and isinstance(name, str) and values is not None:
-                return self._member(name, str(number), values)
+                return _Group(number, None, name, values)
         self.warnings.append(Problem(path, "names no group that can be used here, and never holds"))
-        return FALSE
+        return None
