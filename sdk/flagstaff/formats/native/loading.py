@@ -301,9 +301,7 @@ class _Reader:
     def _judge(self) -> tuple[list[Problem], dict[Part, str]]:
         """All problems in how parts go together, in order, and why each broken part is broken."""
         store, index = self._store, self._index
-        problems = [
-            problem for part in sorted(index.problems, key=store.place) for problem in index.problems[part]
-        ]
+        problems = [problem for part in store.in_order(index.problems) for problem in index.problems[part]]
         broken = {**store.unheld, **index.faults}
         for part, problem in index.overlaps():
             problems.append(problem)

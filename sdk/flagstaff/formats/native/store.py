@@ -53,9 +53,14 @@ class Store:
         document: Any = {**self.head, **sections}
         return document  # type: ignore[no-any-return]
 
-    def place(self, part: Part) -> tuple[int, int]:
-        """Where a part is told of: by section, then as the document has them."""
-        return _ORDER.index(part.section), list(self.texts[part.section]).index(part.name)
+    def in_order(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """These parts as they are told of: by section, then as the document has them."""
+        wanted: dict[str, dict[str, Part]] = {section: {} for section in _ORDER}
+        for part in parts:
+            wanted[part.section][part.name] = part
+        for section, by_name in wanted.items():
+            if by_name:
+                yield from (by_name[name] for name in self.texts[section] if name in by_name)
 
     def settle(self) -> None:
         """Forget what was only of use while parts were compared."""
