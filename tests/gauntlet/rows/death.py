@@ -89,7 +89,7 @@ def forgetful(scale: Scale) -> Row:
 
 def terminated(scale: Scale) -> Row:
     """SIGTERM in the middle of the work: once to the default handler, once to one of the host's."""
-    rounds, codes = (6, []) if scale == 1 else (60, [])
+    rounds, codes = (20, []) if scale == 1 else (400, [])
     slowest, expected = 0.0, []
     with staged(seed=27) as stage:
         for number in range(rounds):
