@@ -102,12 +102,12 @@ def events(counts: Counts | None, fault: str | None) -> list[Finding]:
     return found
 
 
-def refused(path: str | None) -> Finding | None:
+def refused(says: str | None) -> Finding | None:
     """Whether events lie there that the collector would not have."""
-    if path is None:
+    if says is None:
         return None
     remedy = "Each line of it has one, and the reason. Mend what makes or takes them, and delete the file."
-    return Finding("refused", f"events that the collector would not have are in {path}", remedy)
+    return Finding("refused", says, remedy)
 
 
 def background(faults: list[str], remedy: str) -> Finding:

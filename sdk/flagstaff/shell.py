@@ -400,7 +400,9 @@ class Shell(Flags):
     def status(self) -> Status:
         """How the client is: whether it has rules, how old they are, and what is wrong."""
         loaded, outlet, source = self._rules.loaded, self._outlet, self._source
-        faults = [fault for fault in (source.fault, outlet.fault if outlet else None) if fault]
+        faults = [source.fault] if source.fault else []
+        if outlet is not None:
+            faults += filter(None, (outlet.fault, outlet.refused))
         faults += getattr(source, "notes", ())
         faults += self._rules.faults()
         return Status(

@@ -79,12 +79,14 @@ def test_events_that_the_collector_refuses(server: Server, make: Maker) -> None:
     found = finding(driver.flags.doctor(), "refused")
 
     assert not found.ok
+    assert found.says in driver.flags.status().problems
     path = Path(found.says.rpartition(" are in ")[2])
     (line,) = path.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["reason"] == "rejected"
     assert json.loads(line)["event"]["data"]["value"] == 7
     path.unlink()
     assert "refused" not in [each.name for each in driver.flags.doctor().findings]
+    assert found.says not in driver.flags.status().problems
 
 
 def test_events_that_were_lost(make: Maker) -> None:

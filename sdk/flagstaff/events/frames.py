@@ -151,14 +151,15 @@ def survey(data: bytes, at: int, forms: dict[int, Form]) -> tuple[int, int]:
 class _Walk:
     """The bounds of the bodies of whole frames, in order.
 
-    ``at`` is where to go on, ``passed`` counts the marks that were passed over, and ``torn`` tells in the end
-    whether the last of them began a frame that was never finished.
+    ``at`` is where to go on, ``passed`` counts the frames that were passed over, by their marks or by what is
+    left of them, and ``torn`` tells in the end whether the last of them was never finished.
     """
 
     def __init__(self, data: bytes, *, more: bool = False) -> None:
         self.at = 0
         self.passed = 0
         self.torn = False
+        self._is_bound = False  # whether a frame is to begin where we are
         self._data = data
         self._more = more
 
@@ -169,6 +170,8 @@ class _Walk:
             if mark < 0:
                 self.at = max(self.at, limit - len(_MARK) + 1) if self._more else limit
                 return
+            if self._is_bound and data[self.at : mark].strip(b"\0"):
+                self.passed += 1  # even its mark is gone
             start = mark + _SIZE
             _, length, checksum = unpack(data, mark) if start <= limit else (0, _LONGEST, 0)
             end = start + length
@@ -177,7 +180,8 @@ class _Walk:
             if self._more and limit < end <= mark + _SIZE + _LONGEST:
                 self.at = mark
                 return
-            if start < end <= limit and crc32(data[start:end]) == checksum:
+            self._is_bound = start < end <= limit and crc32(data[start:end]) == checksum
+            if self._is_bound:
                 self.at = end
                 yield start, end
             else:

@@ -78,9 +78,11 @@ class Outlet:
 
     @property
     def refused(self) -> str | None:
-        """The file of events that the collector would not have, if there are any."""
+        """Where events lie that the collector would not have, as a sentence; None if there are none."""
         refused = getattr(self._spool, "refused", None)
-        return str(refused.path) if refused is not None and refused.size else None
+        if refused is None or not refused.size:
+            return None
+        return f"events that the collector would not have are in {refused.path}"
 
     def describe(self) -> str:
         return self._where

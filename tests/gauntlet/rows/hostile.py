@@ -55,7 +55,10 @@ _BACKTRACKING = [
 ]
 """Shapes in which a backtracking engine tries ways without end."""
 
-_ATOMS = ["a", "[ab]", "\\w", ".", "(?:a|b)", "(?:a{1,3})", "[^b]", "(?:aa?)", "(a)", "a|b", "(?i:a)", "(?:ab?)"]
+_ATOMS = [
+    *("a", "[ab]", "\\w", ".", "(?:a|b)", "(?:a{1,3})"),
+    *("[^b]", "(?:aa?)", "(a)", "a|b", "(?i:a)", "(?:ab?)"),
+]
 _ENDS = ["$", "!", "\\b.c", "(?:x|$)"]
 
 _COUNTING = [
@@ -79,9 +82,7 @@ def patterns(scale: Scale) -> Row:
     An evaluation takes time in proportion to the text: little where the automaton's states come again,
     more where they don't, but never more than one step of bounded size for each character.
     """
-    made = [
-        shape.format(atom, end) for shape, atom, end in itertools.product(_BACKTRACKING, _ATOMS, _ENDS)
-    ]
+    made = [shape.format(atom, end) for shape, atom, end in itertools.product(_BACKTRACKING, _ATOMS, _ENDS)]
     texts = ["a" * (_LONG - 1) + "!", "ab" * (_LONG // 2), "a" * 28 + "!"]
     refused, worst, worst_is = 0, 0.0, ""
     for pattern in made:
@@ -100,8 +101,8 @@ def patterns(scale: Scale) -> Row:
     return Row(
         "No pattern can stop an evaluation",
         f"{len(made) + len(counting)} patterns, {refused} refused; texts of {_LONG:,} characters",
-        f"{worst * 1000:.1f} ms, for {worst_is}; where no state comes twice, {step * 1e6:.0f} µs a character, "
-        f"for {step_is}",
+        f"{worst * 1000:.1f} ms, for {worst_is}; where no state comes twice, {step * 1e6:.0f} µs a "
+        f"character, for {step_is}",
         f"{len(made)} make an engine backtrack, {len(counting)} an automaton grow",
         refused < len(made) / 20,
         worst <= _QUICK and step <= _STEADY,
@@ -282,7 +283,8 @@ def shapes(scale: Scale) -> Row:
     slowest, slowest_is, most, most_is = 0.0, "", 0.0, ""
     twin = 0.0  # seconds for a part
     for name, shape in made.items():
-        document = shape.document if isinstance(shape.document, bytes) else json.dumps(shape.document).encode()
+        given = shape.document
+        document = given if isinstance(given, bytes) else json.dumps(given).encode()
         for _ in range(scale):
             try:
                 put_aside += _is_put_aside(document)
@@ -292,7 +294,7 @@ def shapes(scale: Scale) -> Row:
             twin = twin or _each_of(5_000, lambda number: {"gates": [{"flag": "f0"}] if number else []})
             allowed = shape.wide * twin * _TWIN
             rounds = max(1, 50_000 // shape.wide)
-            took = best(partial(_reading, document), lambda seconds: seconds / allowed, most=rounds)
+            took = best(partial(_reading, document), lambda seconds: seconds / allowed, most=rounds)  # noqa: B023
             most, most_is = max((most, most_is), (took / shape.wide / twin, name))
         else:
             took = best(partial(_reading, document), lambda seconds: seconds / _PROMPT, most=10)

@@ -53,11 +53,11 @@ def imposters(scale: Scale) -> Row:
     rounds = len(certificates) * scale
     return Row(
         "A server that can't prove who it is gets neither the key nor an event",
-        f"{rounds} servers: signed by themselves or by nobody known, expired, not yet valid, of another host; "
-        f"{scale} that redirect to http",
+        f"{rounds} servers: signed by themselves or by nobody known, expired, not yet valid, of another "
+        f"host; {scale} that redirect to http",
         f"{seen['leaked']} requests got through, {seen['adopted']} documents adopted",
-        f"{seen['refused']} handshakes were broken off by the client, {seen['told']} servers told for their own "
-        f"reason; {seen['redirected']} requests redirected",
+        f"{seen['refused']} handshakes were broken off by the client, {seen['told']} servers told for their "
+        f"own reason; {seen['redirected']} requests redirected",
         not seen["leaked"]
         and not seen["adopted"]
         and seen["refused"] >= 2 * rounds
@@ -88,9 +88,7 @@ def _downgraded(certificate: Path, place: str) -> Counter[str]:
         _server(certificate, _answer(_DOCUMENT)) as server,
         tempfile.TemporaryDirectory(dir=place) as own,
     ):
-        client = Client(
-            server.url, key=_KEY, events=None, stream=False, directory=own, poll_interval=0.1
-        )
+        client = Client(server.url, key=_KEY, events=None, stream=False, directory=own, poll_interval=0.1)
         trusted = client.wait_ready(10)
         before = len(server.heard)
         server.answer = f"HTTP/1.1 302 Found\r\nLocation: {listening.url}/v1/rules\r\n\r\n".encode()
@@ -98,9 +96,7 @@ def _downgraded(certificate: Path, place: str) -> Counter[str]:
         adopted = client.status().revision != 1
         client.close(0.1)
         redirected = len(server.heard) - before
-        return Counter(
-            trusted=trusted, redirected=redirected, leaked=len(listening.visits), adopted=adopted
-        )
+        return Counter(trusted=trusted, redirected=redirected, leaked=len(listening.visits), adopted=adopted)
 
 
 def _answer(body: bytes) -> bytes:
@@ -126,7 +122,8 @@ class _Authority:
         own = _draft(self._name, self._key, days=(-2, 2))
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         own = own.add_extension(_MAY_SIGN, critical=True)
-        own = own.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+        key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        own = own.add_extension(key, critical=False)
         self.file.write_bytes(self._signed(own))
 
     def certificate(
