@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ async def load_context(connection) -> dict[str, Any]:
     return {"user_id": connection.headers.get("x-user")}
 
 
-app.add_middleware(FlagstaffMiddleware, client=client, context_loader=load_context)
+# With DEBUG=1, ?flagstaff=show tells whoever asks what every flag is for them, and why.
+debug = os.environ.get("DEBUG") == "1"
+app.add_middleware(FlagstaffMiddleware, client=client, context_loader=load_context, debug=debug)
 
 
 @app.get("/offer")

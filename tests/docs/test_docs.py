@@ -260,10 +260,9 @@ def test_every_reason_for_a_loss_is_documented() -> None:
 
 def test_every_option_of_the_web_integrations_is_documented() -> None:
     options = set(inspect.signature(Site).parameters) - {"client"}
+    settings = {name.lower() for name in SITE_SETTINGS}
 
-    assert (
-        named(section(FRAMEWORKS, "For all of them")) == options == {name.lower() for name in SITE_SETTINGS}
-    )
+    assert named(section(FRAMEWORKS, "For all of them")) == options == settings | {"debug"}
 
 
 def test_every_check_of_django_is_documented() -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -30,10 +30,12 @@ class Example:
     serve: tuple[str, ...]
     """With ``{port}``."""
     override: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
+    """Variables of the environment."""
 
     @property
     def environment(self) -> dict[str, str]:
-        return environment() | SECRET | {"PYTHONDONTWRITEBYTECODE": "1"}
+        return environment() | SECRET | {"PYTHONDONTWRITEBYTECODE": "1"} | dict(self.more)
 
     def link(self, url: str) -> str:
         """What the example's own command prints."""
@@ -147,6 +149,21 @@ def test_the_service_answers_and_a_program_forces_a_variant() -> None:
         assert forced.json() == {"button": "Buy now", "why": "OVERRIDE"}
         assert browser.get("/offer").json() == mine
         assert browser.get("/healthz").json()["state"] == "READY"
+        shown = browser.get("/offer?flagstaff=show", headers={"Flagstaff-Override": token}).text
+        assert ("<td>urgent</td>" in shown, "Every flag" in shown) == (True, False)
+
+
+def test_the_service_tells_whoever_debugs_it_what_every_flag_is_and_why() -> None:
+    example = replace(FASTAPI, more=(("DEBUG", "1"),))
+    with serving(example) as url, httpx.Client(base_url=url, timeout=20) as browser:
+        landed = browser.get(example.link(f"{url}/offer"))
+        assert landed.json() == {"button": "Buy now", "why": "OVERRIDE"}
+
+        shown = browser.get("/?flagstaff=show", headers={"X-User": "ada"}).text
+        assert "Rules: shop/example; revision 1; READY" in shown
+        assert "forced to urgent by request" in shown
+        assert "user_id exists True: true" in shown
+        assert browser.get("/offer?flagstaff=clear").json()["why"] == "SPLIT"
 
 
 def test_the_django_example_passes_djangos_own_checks() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .web import Incoming, Site
+from .web import Incoming, Site, Visit
 from .web.page import PAGE_HEADERS
 
 TYPE_CHECKING = False
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from flagstaff import AsyncClient, BoundFlags, Client
-
-    from .web import Visit
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
@@ -46,6 +44,7 @@ class FlagstaffMiddleware:
         visitor_secret: str | Sequence[str] | None = None,
         consent: Callable[[Any], bool] | None = None,
         secure_cookies: bool | None = None,
+        debug: bool = False,
     ) -> None:
         """The options are those of every web integration; ConfigError names the one that can't work."""
         self.app: ASGIApplication = app
@@ -56,6 +55,7 @@ class FlagstaffMiddleware:
             visitor_secret=visitor_secret,
             consent=consent,
             secure_cookies=secure_cookies,
+            debug=debug,
         )
 
     def request_of(self, scope: Scope) -> Any:
@@ -66,9 +66,9 @@ class FlagstaffMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        visit = self.site.visit(Incoming.from_scope(scope, self.request_of(scope)))
-        if visit.page is not None and scope["type"] == "http":
-            await _send_page(visit, visit.page, send)
+        visit = Visit(self.site, lambda: Incoming.from_scope(scope, self.request_of(scope)))
+        if visit.wants_page and scope["type"] == "http":
+            await _send_page(visit, send)
             return
 
         async def answer(message: Message) -> None:
@@ -76,12 +76,12 @@ class FlagstaffMiddleware:
                 message = {**message, "headers": visit.respond_raw(message.get("headers") or ())}
             await send(message)
 
-        scope = {**scope, SCOPE_KEY: visit}
+        inner = {**scope, SCOPE_KEY: visit}
         if visit.forced is None:
-            await self.app(scope, receive, answer)
+            await self.app(inner, receive, answer)
             return
         with visit.forced:
-            await self.app(scope, receive, answer)
+            await self.app(inner, receive, answer)
 
 
 def flags_of(scope: Scope) -> BoundFlags:
@@ -101,7 +101,8 @@ def _visit_of(scope: Scope) -> Visit:
     return visit
 
 
-async def _send_page(visit: Visit, page: bytes, send: Send) -> None:
+async def _send_page(visit: Visit, send: Send) -> None:
+    page = await visit.apage()
     headers = [*PAGE_HEADERS, ("Content-Length", str(len(page)))]
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": 200, "headers": visit.respond_raw(raw)})

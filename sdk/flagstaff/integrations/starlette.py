@@ -48,6 +48,7 @@ class FlagstaffMiddleware(asgi.FlagstaffMiddleware):
         visitor_secret: str | Sequence[str] | None = None,
         consent: Callable[[HTTPConnection], bool] | None = None,
         secure_cookies: bool | None = None,
+        debug: bool = False,
     ) -> None:
         """The options are those of every web integration; ConfigError names the one that can't work."""
         super().__init__(
@@ -58,6 +59,7 @@ class FlagstaffMiddleware(asgi.FlagstaffMiddleware):
             visitor_secret=visitor_secret,
             consent=consent,
             secure_cookies=secure_cookies,
+            debug=debug,
         )
 
     def request_of(self, scope: asgi.Scope) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .web import Incoming, Site
+from .web import Incoming, Site, Visit
 from .web.page import PAGE_HEADERS
 
 TYPE_CHECKING = False
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flagstaff import AsyncClient, BoundFlags, Client, TokenOverride
-
-    from .web import Visit
 
 __all__ = ["ENVIRON_KEY", "FlagstaffMiddleware", "answering", "flags_of"]
 
@@ -39,6 +37,7 @@ class FlagstaffMiddleware:
         visitor_secret: str | Sequence[str] | None = None,
         consent: Callable[[WSGIEnvironment], bool] | None = None,
         secure_cookies: bool | None = None,
+        debug: bool = False,
     ) -> None:
         """The options are those of every web integration; ConfigError names the one that can't work."""
         self.app: WSGIApplication = app
@@ -49,10 +48,11 @@ class FlagstaffMiddleware:
             visitor_secret=visitor_secret,
             consent=consent,
             secure_cookies=secure_cookies,
+            debug=debug,
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        visit = environ[ENVIRON_KEY] = self.site.visit(Incoming.from_environ(environ))
+        visit = environ[ENVIRON_KEY] = Visit(self.site, lambda: Incoming.from_environ(environ))
         return answering(self.app, visit, environ, start_response)
 
 
@@ -73,9 +73,10 @@ def answering(
     def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
         return start_response(status, visit.respond(headers), *error)
 
-    if visit.page is not None:
-        start("200 OK", [*PAGE_HEADERS, ("Content-Length", str(len(visit.page)))])
-        return [visit.page]
+    if visit.wants_page:
+        page = visit.page()
+        start("200 OK", [*PAGE_HEADERS, ("Content-Length", str(len(page)))])
+        return [page]
     forced = visit.forced
     if forced is None:
         return app(environ, start)

@@ -453,6 +453,7 @@ def test_the_panel_shows_each_decision_with_its_trace(client: Client, order: lis
         "<td>checkout-cta</td><td>urgent</td><td>&#x27;Buy now&#x27;</td><td>OVERRIDE (request)</td>" in shown
     )
     assert "forced to urgent by request" in shown
+    assert "<p>Rules: shop/default; revision 7; READY: 4 flags from document in memory" in shown
     assert "<td>&lt;b&gt;</td>" in shown
 
 

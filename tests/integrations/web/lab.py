@@ -27,6 +27,8 @@ NOBODY = Context("nobody")
 
 RULES: dict[str, Any] = {
     "version": 1,
+    "project": "shop",
+    "revision": 7,
     "flags": {
         "checkout-cta": {
             "variants": {"control": "Buy", "urgent": "Buy now", "calm": "Continue"},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ import httpx
 import pytest
 
 from flagstaff import Client, Context
+from flagstaff.integrations.web.page import PAGE_HEADERS, shown
 from flagstaff.integrations.web.site import Site
 from tests.client.lab import Basket
 from tests.integrations.web.lab import RULES, SECRET, token_for
@@ -301,6 +304,47 @@ def test_the_page_that_shows_what_is_forced(stage: Stage, browser: httpx.Client)
         assert page.status_code == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert "no-store" in page.headers["cache-control"]
+
+
+@pytest.mark.parametrize("name", ["wsgi", "asgi", "starlette", "fastapi"])
+def test_while_a_site_is_debugged_the_page_tells_what_every_flag_is_and_why(name: str) -> None:
+    with ExitStack() as stack:
+        stage = Stage(name, stack).serve(debug=True)
+        browser, tester = stage.browser(), stage.browser()
+        mine = browser.get("/").json()
+        page = browser.get("/", params={"flagstaff": "show", "user": "<ada>"}).text
+        forced = tester.get("/", params={"flagstaff": token_for(URGENT)}).json()
+        theirs = tester.get("/", params={"flagstaff": "show"}).text
+
+        assert [flag for flag in RULES["flags"] if f"<td>{flag}</td>" not in page] == []
+        assert f"<td>{mine['variant']}</td>" in page
+        assert "user_id exists True: true (was &#x27;&lt;ada&gt;&#x27;)" in page
+        assert "<ada>" not in page
+        assert f"For <code>Context(&#x27;{mine['visitor']}&#x27;" in page
+        assert "Rules: shop/default; revision 7; READY" in page
+        assert "<th>Reason</th></tr>" in page
+        assert "OVERRIDE (request)" not in page
+        assert "OVERRIDE (request)" in theirs
+        assert forced["visitor"] in theirs
+        assert stage.client.stats()["accepted"] == 1  # the first page's
+
+
+def test_a_page_that_tells_the_rules_needs_no_secret_and_is_there_for_debugging_alone() -> None:
+    with Client.from_document(RULES) as client, ExitStack() as stack:
+        for debug in (True, False):
+            url = stack.enter_context(SITES["asgi"](client, debug=debug))
+            told = httpx.get(f"{url}/plain?flagstaff=show").text
+            assert ("user_id exists True" in told, told == "plain") == (debug, not debug)
+    with ExitStack() as stack:
+        told = Stage("asgi", stack).serve().browser().get("/", params={"flagstaff": "show"}).text
+        assert "Rules:" not in told
+
+
+def test_the_page_keeps_to_its_own_security_policy() -> None:
+    (policy,) = (value for name, value in PAGE_HEADERS if name == "Content-Security-Policy")
+    style = shown(None).decode().partition("<style>")[2].partition("</style>")[0]
+
+    assert f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
 
 
 @pytest.mark.parametrize(

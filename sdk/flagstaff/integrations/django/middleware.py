@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpResponse
 
-from flagstaff.integrations.web import Incoming
+from flagstaff.integrations.web import Incoming, Visit
 from flagstaff.integrations.web.page import PAGE_HEADERS
 
 from .conf import current_site
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from flagstaff import BoundFlags, TokenOverride
-    from flagstaff.integrations.web import Visit
 
 __all__ = ["FlagstaffMiddleware"]
 
@@ -43,16 +42,16 @@ class FlagstaffMiddleware:
         if self._is_async:
             return self._answer(request)
         visit = _begun(request)
-        if visit.page is not None:
-            return _finished(visit, _page(visit.page))
+        if visit.wants_page:
+            return _finished(visit, _page(visit))
         with visit.forcing():
             response = self.get_response(request)
         return _finished(visit, response)
 
     async def _answer(self, request: Any) -> Any:
         visit = _begun(request)
-        if visit.page is not None:
-            return _finished(visit, _page(visit.page))
+        if visit.wants_page:
+            return _finished(visit, _page(visit))
         with visit.forcing():
             response = await self.get_response(request)
         return _finished(visit, response)
@@ -60,7 +59,7 @@ class FlagstaffMiddleware:
 
 def _begun(request: Any) -> Visit:
     site = current_site()
-    visit = site.visit(Incoming.from_environ(request.META, request, request.is_secure))
+    visit = Visit(site, lambda: Incoming.from_environ(request.META, request, request.is_secure))
     visit.record = getattr(request, "flagstaff_record", None)
     request.flagstaff_visit = visit
     request.flags = visit.later_flags
@@ -74,8 +73,8 @@ def _begun(request: Any) -> Visit:
     return visit
 
 
-def _page(page: bytes) -> HttpResponse:
-    return HttpResponse(page, headers=dict(PAGE_HEADERS))
+def _page(visit: Visit) -> HttpResponse:
+    return HttpResponse(visit.page(), headers=dict(PAGE_HEADERS))
 
 
 def _finished(visit: Visit, response: Any) -> Any:

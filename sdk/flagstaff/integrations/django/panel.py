@@ -10,7 +10,11 @@ from typing import Any
 from debug_toolbar.panels import Panel
 from django.utils.safestring import mark_safe
 
-from flagstaff.integrations.web.telling import panel_html, panel_rows
+from flagstaff.integrations.web.panel import panel_data, panel_html
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagstaff.integrations.web import Visit
 
 __all__ = ["FlagsPanel"]
 
@@ -30,8 +34,7 @@ class FlagsPanel(Panel):
     @property
     def content(self) -> Any:
         """The panel as HTML."""
-        stats = self._stats()
-        return mark_safe(panel_html(stats.get("rows", []), stats.get("context", "")))  # noqa: S308 - escaped there
+        return mark_safe(panel_html(self._stats()))  # noqa: S308 - escaped there
 
     def process_request(self, request: Any) -> Any:
         """Have the request's decisions written down."""
@@ -44,10 +47,10 @@ class FlagsPanel(Panel):
 
     def generate_stats(self, request: Any, response: Any) -> None:  # noqa: ARG002 - the toolbar's
         """Keep them."""
-        visit = getattr(request, "flagstaff_visit", None)
-        rows = panel_rows(getattr(request, "flagstaff_record", None))
-        context = repr(visit.context) if visit is not None and rows else ""
-        self.record_stats({"rows": rows, "context": context})  # type: ignore[no-untyped-call]
+        visit: Visit | None = getattr(request, "flagstaff_visit", None)
+        if visit is not None:
+            data = panel_data(visit.client, visit.record, lambda: visit.context)
+            self.record_stats(data)  # type: ignore[no-untyped-call]
 
     def _stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = self.get_stats()  # type: ignore[no-untyped-call]

@@ -170,7 +170,7 @@ class _Wrapped:
         self._site = site
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        visit = environ[ENVIRON_KEY] = self._site.visit(Incoming.from_environ(environ))
+        visit = environ[ENVIRON_KEY] = Visit(self._site, lambda: Incoming.from_environ(environ))
         return answering(self._app, visit, environ, start_response)
 
 
@@ -191,7 +191,7 @@ def current_visit() -> Visit:
     site, environ = _site(), _request().environ
     visit: Visit | None = environ.get(ENVIRON_KEY)
     if visit is None or visit.site is not site:
-        visit = environ[ENVIRON_KEY] = site.visit(Incoming.from_environ(environ))
+        visit = environ[ENVIRON_KEY] = Visit(site, lambda: Incoming.from_environ(environ))
         visit.respond([])  # there is no response to set a cookie in
     return visit
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask_debugtoolbar.panels import DebugPanel
 
-from flagstaff.integrations.web.telling import panel_html, panel_rows
+from flagstaff.integrations.web.panel import panel_data, panel_html
 
 from . import current_visit
 
@@ -51,7 +51,7 @@ class FlagsPanel(DebugPanel):
 
     def content(self) -> str:
         """The panel as HTML."""
-        if self._visit is None:
-            return panel_html([], "")
-        rows = panel_rows(self._visit.record)
-        return panel_html(rows, repr(self._visit.context) if rows else "")
+        visit = self._visit
+        if visit is None:
+            return panel_html({})
+        return panel_html(panel_data(visit.client, visit.record, lambda: visit.context))

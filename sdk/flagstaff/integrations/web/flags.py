@@ -6,12 +6,10 @@ from flagstaff import BoundFlags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeAlias
 
-    from flagstaff import Context, Decision, Explanation
-
-    from .visit import Visit
+    from flagstaff import AsyncClient, Client, Context, Decision, Explanation
 
     Watcher: TypeAlias = Callable[[Decision], None]
 
@@ -30,18 +28,18 @@ class Recorded:
 
 
 class LazyFlags(BoundFlags):
-    """The getters of ``BoundFlags`` for a visit whose context is made when one of them is first called."""
+    """The getters of ``BoundFlags`` for somebody who is found out when one of them is first called."""
 
-    __slots__ = ("_visit",)
+    __slots__ = ("_whom",)
 
-    def __init__(self, visit: Visit) -> None:
-        self._flags = visit.client
-        self._visit = visit
+    def __init__(self, client: Client | AsyncClient, whom: Callable[[], Context]) -> None:
+        self._flags = client
+        self._whom = whom
 
     @property
-    def context(self) -> Context:  # type: ignore[override]  # of somebody, who is found out late
+    def context(self) -> Context:  # type: ignore[override]  # found out late
         """Whom the flags are decided for."""
-        return self._visit.context
+        return self._whom()
 
 
 class WatchedFlags(LazyFlags):
@@ -49,10 +47,16 @@ class WatchedFlags(LazyFlags):
 
     __slots__ = ("_record", "_watchers")
 
-    def __init__(self, visit: Visit) -> None:
-        super().__init__(visit)
-        self._watchers: list[Watcher] = visit.site.watchers
-        self._record: dict[str, Recorded] | None = visit.record
+    def __init__(
+        self,
+        client: Client | AsyncClient,
+        whom: Callable[[], Context],
+        watchers: Sequence[Watcher],
+        record: dict[str, Recorded] | None,
+    ) -> None:
+        super().__init__(client, whom)
+        self._watchers = watchers
+        self._record = record
 
     def enabled(self, flag: str, default: bool = False, exposure: bool = True) -> bool:
         """As ``Client.enabled``."""

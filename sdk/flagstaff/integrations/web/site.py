@@ -7,7 +7,6 @@ from inspect import iscoroutinefunction
 
 from flagstaff import ConfigError, Context
 
-from .visit import Visit
 from .visitors import Visitors
 
 TYPE_CHECKING = False
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from flagstaff import AsyncClient, Client
 
     from .flags import Watcher
-    from .incoming import Incoming
 
 __all__ = ["Site"]
 
@@ -37,6 +35,7 @@ class Site:
         visitor_secret: str | Sequence[str] | None = None,
         consent: Callable[[Any], bool] | None = None,
         secure_cookies: bool | None = None,
+        debug: bool = False,
     ) -> None:
         """ConfigError names the option that can't work.
 
@@ -53,6 +52,8 @@ class Site:
             Asked with the request whether the cookie may be set; if not, it is neither read nor kept.
         ``secure_cookies``
             Whether cookies are for https only; left out, those that are set over https.
+        ``debug``
+            Whether ``?flagstaff=show`` shows whoever asks what each flag is for them, and why.
         """
         for name, given in (("context_loader", context_loader), ("consent", consent)):
             if given is not None and not callable(given):
@@ -65,13 +66,10 @@ class Site:
         self.loads_async: bool = iscoroutinefunction(context_loader)
         self.consent: Callable[[Any], bool] | None = consent
         self.secure_cookies: bool | None = secure_cookies
+        self.debug: bool = debug
         self.visitors: Visitors | None = None if visitor_cookie is None else Visitors(visitor_cookie, secrets)
         self.watchers: list[Watcher] = []
         self._warned: set[str] = set()
-
-    def visit(self, incoming: Incoming) -> Visit:
-        """One request. Never raises."""
-        return Visit(self, incoming)
 
     def warn(self, what: str, error: BaseException) -> None:
         """Log that code of the host's failed, once for each kind of failure; its text may hold anything."""

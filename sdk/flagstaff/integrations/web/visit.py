@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from urllib.parse import parse_qsl
 
-from flagstaff import BoundFlags, Context
+from flagstaff import Context
 from flagstaff.overrides.links import PARAMETER
 
 from .cookies import read_cookies, written_cookie
@@ -16,11 +16,11 @@ from .page import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from flagstaff import AsyncClient, Client, TokenOverride
+    from flagstaff import AsyncClient, BoundFlags, Client, TokenOverride
 
     from .incoming import Incoming
     from .site import Site
@@ -35,30 +35,40 @@ _CLEAR, _SHOW = "clear", "show"
 class Visit:
     """One request and its response. Lazy: what nobody asks for costs nothing and sets no cookie.
 
-    ``forced`` is what the request's override token forces, or None. ``page`` is an answer of our own, to be
-    sent instead of the application's (HTML), or None. ``record`` is None, or what was decided by flag, for
-    debug panels.
+    ``forced`` is what the request's override token forces, or None. ``wants_page`` says that ``page()``, an
+    answer of our own, is to be sent instead of the application's. ``record`` is None, or what was decided by
+    flag, for debug panels.
     """
 
-    __slots__ = ("_answered", "_clears", "_keeps", "_memo", "forced", "incoming", "page", "record", "site")
+    __slots__ = ("_answered", "_clears", "_come", "_keeps", "_memo", "forced", "record", "site", "wants_page")
 
-    def __init__(self, site: Site, incoming: Incoming) -> None:
+    def __init__(self, site: Site, come: Callable[[], Incoming]) -> None:
+        """``come`` reads the request, once it matters what it says. Never raises."""
         self.site: Site = site
-        self.incoming: Incoming = incoming
         self.forced: TokenOverride | None = None
-        self.page: bytes | None = None
+        self.wants_page = False
         self.record: dict[str, Recorded] | None = None
+        self._come = come
         self._memo: dict[str, Any] = {}  # filled by setdefault: whoever comes first decides for all
         self._answered = False
         self._keeps: str | None = None  # the token to keep in a cookie
         self._clears = False
-        if site.client.accepts_tokens:
+        if site.client.accepts_tokens or site.debug:
             try:
                 self._look_for_override()
             except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the host a request
                 site.warn("looking for an override", error)
 
     # -- who comes -----------------------------------------------------------------------------------
+
+    @property
+    def incoming(self) -> Incoming:
+        """What the request says."""
+        memo = self._memo
+        if "incoming" not in memo:
+            memo.setdefault("incoming", self._come())
+        incoming: Incoming = memo["incoming"]
+        return incoming
 
     @property
     def client(self) -> Client | AsyncClient:
@@ -70,14 +80,14 @@ class Visit:
         """The flags for whoever comes; the context is made when they are first asked for."""
         memo = self._memo
         if "flags" not in memo:
-            memo.setdefault("flags", WatchedFlags(self) if self._is_watched else self._bound())
+            memo.setdefault("flags", self._watched() or self.site.client.bind(self.context))
         flags: BoundFlags = memo["flags"]
         return flags
 
     @property
     def later_flags(self) -> BoundFlags:
         """The same, but the context is made when one of their getters is first called."""
-        return WatchedFlags(self) if self._is_watched else LazyFlags(self)
+        return self._watched() or LazyFlags(self.site.client, self._whom)
 
     async def aflags(self) -> BoundFlags:
         """The same where the context loader has to be awaited."""
@@ -135,12 +145,14 @@ class Visit:
             context = Context(self.visitor_id)
         self._memo.setdefault("context", context)
 
-    @property
-    def _is_watched(self) -> bool:
-        return self.record is not None or bool(self.site.watchers)
+    def _watched(self) -> BoundFlags | None:
+        watchers = self.site.watchers
+        if self.record is None and not watchers:
+            return None
+        return WatchedFlags(self.site.client, self._whom, watchers, self.record)
 
-    def _bound(self) -> BoundFlags:
-        return self.site.client.bind(self.context)
+    def _whom(self) -> Context:
+        return self.context
 
     # -- the anonymous visitor -----------------------------------------------------------------------
 
@@ -187,8 +199,7 @@ class Visit:
                 self._keeps = token if place == "query" else None
                 break
             self._clears = self._clears or place == "cookie"
-        if asked == _SHOW:
-            self.page = shown(self.forced)
+        self.wants_page = asked == _SHOW
 
     def _asked(self) -> str | None:
         query = self.incoming.query
@@ -205,6 +216,22 @@ class Visit:
         for token in read_cookies(self.incoming.cookies, _COOKIE):
             yield token, "cookie"
             return
+
+    def page(self) -> bytes:
+        """What is forced in this browser and, while the site is debugged, what each flag is, as HTML."""
+        return shown(self.forced, self._laid_open() if self.site.debug else "")
+
+    async def apage(self) -> bytes:
+        """The same where the context loader has to be awaited."""
+        if self.site.debug:
+            await self.acontext()
+        return self.page()
+
+    def _laid_open(self) -> str:
+        from .panel import every_flag
+
+        with self.forcing():
+            return every_flag(self.site.client, self.context)
 
     # -- what the response says ----------------------------------------------------------------------
 
