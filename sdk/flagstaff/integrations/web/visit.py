@@ -46,7 +46,7 @@ class Visit:
         """``come`` reads the request, once it matters what it says. Never raises."""
         self.site: Site = site
         self.forced: TokenOverride | None = None
-        self.wants_page = False
+        self.wants_page: bool = False
         self.record: dict[str, Recorded] | None = None
         self._come = come
         self._memo: dict[str, Any] = {}  # filled by setdefault: whoever comes first decides for all
