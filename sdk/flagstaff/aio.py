@@ -36,7 +36,6 @@ class AsyncClient(Shell):
     """
 
     _http: AsyncHttp
-    _driver_remedy = "Await start() in the event loop that runs, or use `async with`."
 
     def _open(self, http_client: Any) -> AsyncHttp:
         from flagstaff.net.http import AsyncHttp
@@ -163,3 +162,6 @@ class AsyncClient(Shell):
         if not self._closed and not all(driver.alive for driver in self._drivers):
             faults.append("the client is not started here: use `async with`, or await start()")
         return faults
+
+    def _driver_remedy(self) -> str:
+        return "Await start() in the event loop that runs, or use `async with`."

@@ -29,6 +29,8 @@ __all__ = ["Client"]
 
 _START_AGAIN = 1.0  # seconds after which threads that could not be started are tried again
 
+_UNTOLD = "this process was forked behind Python's back: rules stand still in it, and events wait on disk"
+
 
 class Client(Shell):
     """Flags and experiments, decided in this process by rules that are kept up to date in the background.
@@ -186,8 +188,15 @@ class Client(Shell):
         self._adopt(self._table.snapshot)
 
     def _driver_faults(self) -> list[str]:
+        if self._process != os.getpid():
+            return [_UNTOLD]
         workers = (self._rules_worker, self._events_worker, self._overrides_worker)
         faults = [worker.fault for worker in workers if worker is not None and worker.fault is not None]
         if self._orphaned and not faults and self._attended == -math.inf:
             faults.append("this process was forked; its threads start with the first evaluation")
         return faults
+
+    def _driver_remedy(self) -> str:
+        if self._process != os.getpid():
+            return "Make the client after the fork, or have uWSGI call hooks: --py-call-uwsgi-fork-hooks."
+        return "Make room for threads (ulimit -u, cgroup pids); they are tried again every second."

@@ -47,8 +47,6 @@ _REQUESTS = ("send", "open")
 class Shell(Flags):
     """Flags, the source that their rules come from, and the outlet that their exposures leave by."""
 
-    _driver_remedy = "Make room for threads (ulimit -u, cgroup pids); they are tried again every second."
-
     def __init__(
         self,
         source: str | Source | None = None,
@@ -432,7 +430,7 @@ class Shell(Flags):
             *look.events(None if outlet is None else outlet.stats(), outlet.fault if outlet else None),
             look.refused(outlet.refused if outlet else None),
             look.place("directory", self._directory),
-            look.background(self._driver_faults(), self._driver_remedy),
+            look.background(self._driver_faults(), self._driver_remedy()),
             look.uwsgi(),
             look.gevent(self._greenlets),
         ]
@@ -441,6 +439,10 @@ class Shell(Flags):
     def _driver_faults(self) -> list[str]:
         """What keeps threads or tasks from their work."""
         return []
+
+    def _driver_remedy(self) -> str:
+        """What is to be done about that."""
+        return ""
 
     def describe(self) -> str:
         """Where rules come from and where events go, a line each."""

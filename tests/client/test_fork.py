@@ -144,6 +144,28 @@ def test_a_fork_behind_pythons_back_costs_no_event(server: Server, make: Maker) 
         assert sorted(int(event["sequence"]) for event in sent if event["process"] == process) == [1, 2]
 
 
+def test_a_fork_behind_pythons_back_is_told() -> None:
+    forking(
+        """
+        import ctypes
+
+        client = Client.from_document({"version": 1}, events=None)
+        os.fork = ctypes.PyDLL(None).fork  # as uWSGI does, without Python's hooks
+
+        def told():
+            (problem,) = client.status().problems
+            assert "behind Python's back" in problem
+            (finding,) = [found for found in client.doctor().findings if found.name == "background"]
+            assert finding.says == problem
+            assert "--py-call-uwsgi-fork-hooks" in finding.remedy
+
+        join(in_child(told))
+        assert not client.status().problems
+        client.close()
+        """
+    )
+
+
 def test_a_child_of_a_child_sends_its_own_events_too(server: Server) -> None:
     forking(
         """
