@@ -228,7 +228,7 @@ _BAD: dict[str, Behaviour] = {
 
 def bad_bytes(scale: Scale) -> Row:
     """Whatever comes back, rules that worked stay; when good ones come, they are adopted."""
-    clients, rounds = (50, 1) if scale == 1 else (100, 6)
+    clients, rounds = 50, 1 if scale == 1 else 12
     kinds = [*_BAD] * rounds
     with ThreadPoolExecutor(clients) as pool:  # nearly all of the time goes by in waiting to try again
         found = sum(pool.map(_met_bad_bytes, range(clients), itertools.repeat(kinds)), Counter[str]())
