@@ -81,6 +81,153 @@ def test_what_can_not_be_worked_out_is_a_dash(tmp_path: Path) -> None:
     )
 
 
+EVERYBODY: dict[str, dict[str, Any]] = {
+    "unleash": {
+        "version": 2,
+        "features": [
+            {
+                "name": "a",
+                "enabled": True,
+                "strategies": [
+                    {
+                        "name": "flexibleRollout",
+                        "parameters": {"rollout": "50", "stickiness": "default", "groupId": "a"},
+                        "variants": [{"name": "x", "weight": 300}, {"name": "y", "weight": 700}],
+                    }
+                ],
+            }
+        ],
+    },
+    "growthbook": {
+        "features": {
+            "a": {
+                "defaultValue": "none",
+                "rules": [
+                    {
+                        "variations": ["p", "q"],
+                        "weights": [0.3, 0.7],
+                        "coverage": 0.5,
+                        "meta": [{"key": "x"}, {"key": "y"}],
+                    }
+                ],
+            }
+        }
+    },
+    "optimizely": {
+        "version": "4",
+        "featureFlags": [{"id": "1", "key": "a", "rolloutId": "2", "experimentIds": [], "variables": []}],
+        "rollouts": [
+            {
+                "id": "2",
+                "experiments": [
+                    {
+                        "id": number,
+                        "key": number,
+                        "status": "Running",
+                        "audienceIds": [],
+                        "variations": [{"id": key, "key": key, "featureEnabled": True} for key in "xy"],
+                        "trafficAllocation": traffic,
+                    }
+                    # Whom the first one doesn't get, the second isn't asked for: only the last.
+                    for number, traffic in (
+                        ("11", [{"entityId": "x", "endOfRange": 1500}]),
+                        ("12", [{"entityId": "x", "endOfRange": 10000}]),
+                        ("13", [{"entityId": "y", "endOfRange": 4118}]),
+                    )
+                ],
+            }
+        ],
+        "experiments": [],
+    },
+    "eppo": {
+        "flags": {
+            "a": {
+                "key": "a",
+                "enabled": True,
+                "variationType": "STRING",
+                "variations": {key: {"key": key, "value": key} for key in "xy"},
+                "totalShards": 100,
+                "allocations": [
+                    {
+                        "key": "all",
+                        "splits": [
+                            {
+                                "variationKey": key,
+                                "shards": [
+                                    {"salt": "traffic", "ranges": [{"start": 0, "end": 50}]},
+                                    {"salt": "split", "ranges": [{"start": start, "end": end}]},
+                                ],
+                            }
+                            for key, start, end in (("x", 0, 30), ("y", 30, 100))
+                        ],
+                    }
+                ],
+            }
+        }
+    },
+    "launchdarkly": {
+        "flags": {
+            "a": {
+                "on": True,
+                "salt": "s",
+                "variations": ["p", "q", "r"],
+                "fallthrough": {
+                    "rollout": {
+                        "kind": "experiment",
+                        "variations": [
+                            {"variation": number, "weight": weight}
+                            for number, weight in enumerate((15_000, 35_000, 50_000))
+                        ],
+                    }
+                },
+            }
+        }
+    },
+    "flagsmith": {
+        "environment": {"key": "e", "name": "E"},
+        "features": {"a": {"key": "1", "name": "a", "enabled": False, "value": "none"}},
+        "segments": {
+            "7": {
+                "key": "7",
+                "name": "half",
+                "rules": [
+                    {
+                        "type": "ALL",
+                        "conditions": [{"property": "", "operator": "PERCENTAGE_SPLIT", "value": "50"}],
+                    }
+                ],
+                "overrides": [
+                    {
+                        "key": "2",
+                        "name": "a",
+                        "enabled": True,
+                        "value": "q",
+                        "variants": [{"key": "x", "value": "p", "weight": 30, "priority": 1}],
+                    }
+                ],
+            }
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", EVERYBODY)
+def test_other_vendors_shares_are_expected_too(tmp_path: Path, dialect: str) -> None:
+    found = rows(write(tmp_path, EVERYBODY[dialect]), "a", "--format", dialect, "-n", "4000")
+
+    expected = sorted(round(row["expected"], 3) for row in found.values() if row["expected"])
+    assert expected == [0.15, 0.35, 0.5]
+    assert all(abs(row["deviation"] or 0) < 4 for row in found.values())
+
+
+def test_what_another_vendor_draws_by_something_else_is_a_dash(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(EVERYBODY["unleash"]))
+    document["features"][0]["strategies"][0]["parameters"]["stickiness"] = "tenant"
+    found = rows(write(tmp_path, document), "a", "--format", "unleash", "-n", "20", "-a", "tenant=t")
+
+    assert {row["expected"] for row in found.values()} == {None}
+
+
 def test_units_may_be_listed_and_each_counts_once(tmp_path: Path, shop: str) -> None:
     units = tmp_path / "units.txt"
     units.write_text("ada\nbob\n\n  ada\r\n")

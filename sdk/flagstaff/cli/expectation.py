@@ -14,7 +14,8 @@ from flagstaff.cli.worlds import World
 from flagstaff.core.context import Context
 from flagstaff.core.dialect import lookup, unit_of
 from flagstaff.core.rules import (
-    NEXT,
+    LAST,
+    STOP,
     AllOf,
     AnyOf,
     Arm,
@@ -24,12 +25,14 @@ from flagstaff.core.rules import (
     Condition,
     Drawn,
     Experiment,
+    Flag,
     InSegment,
     Known,
     Leaf,
     Not,
     Outcome,
     Prerequisite,
+    Rule,
     Rules,
     Serve,
     Share,
@@ -37,7 +40,7 @@ from flagstaff.core.rules import (
 )
 from flagstaff.core.subjects import TARGETING_KEY, Reader, Subject
 
-__all__ = ["Shares", "expected_shares", "verdict"]
+__all__ = ["Shares", "expected_shares", "is_left_open", "verdict"]
 
 Shares: TypeAlias = Mapping[str | None, float]
 """How often each variant is served, from 0 to 1; None stands for a flag that can't be decided."""
@@ -64,6 +67,16 @@ def expected_shares(rules: Rules, key: str, context: Context, unit: Subject, now
     except _NoArithmeticError:
         return None
     return {variant: round(share, 12) for variant, share in shares.items()}  # 0.3 + 0.3 + 0.4 is to be 1
+
+
+def is_left_open(subject: Subject, unit: Subject, context: Context) -> bool:
+    """Whether draws of a subject are those of the unit: another dialect may find that in its own way."""
+    if not isinstance(subject, Reader):
+        return subject == unit
+    direct = subject.direct
+    if direct is None or not context.attributes.keys().isdisjoint(direct.unless):
+        return False
+    return unit == (TARGETING_KEY if direct.attribute is None else (direct.attribute,))
 
 
 def verdict(leaf: Leaf, context: Context) -> bool | None:
@@ -96,16 +109,35 @@ class _Arithmetic:
         pinned = flag.pins.get(self._text(TARGETING_KEY) or "")
         if pinned is not None:
             return served + [(pinned, part) for part in worlds]
+        return served + self._ruled(flag, worlds)
+
+    def _ruled(self, flag: Flag, worlds: list[World]) -> _Served:
+        """What rules serve, in order; ``skipping`` are the worlds in which only the last ones are tried."""
+        served: _Served = []
+        skipping: list[World] = []
+        over: list[World] = []
         for rule in flag.rules:
-            if rule.miss != NEXT:
-                raise _NoArithmeticError
-            worlds, others = self._sorted_by(rule.when, worlds)
-            for part in worlds:
-                got, passed = self._outcome(rule.outcome, flag.default, part)
+            got, worlds, missed = self._tried(rule, flag.default, worlds)
+            served += got
+            if rule.last:
+                got, skipping, missed_too = self._tried(rule, flag.default, skipping)
                 served += got
-                others += passed
-            worlds = others
-        return served + [(flag.default, part) for part in worlds]
+                (over if rule.miss == STOP else skipping).extend(missed_too)
+            {STOP: over, LAST: skipping}.get(rule.miss, worlds).extend(missed)
+        return served + [(flag.default, part) for part in [*worlds, *skipping, *over]]
+
+    def _tried(
+        self, rule: Rule, default: str | None, worlds: list[World]
+    ) -> tuple[_Served, list[World], list[World]]:
+        """What a rule serves, the worlds in which it doesn't hold, and those in which it serves nothing."""
+        held, others = self._sorted_by(rule.when, worlds)
+        served: _Served = []
+        missed: list[World] = []
+        for part in held:
+            got, passed = self._outcome(rule.outcome, default, part)
+            served += got
+            missed += passed
+        return served, others, missed
 
     def _sorted_by(self, condition: Condition | None, worlds: list[World]) -> tuple[list[World], list[World]]:
         """The worlds in which a condition holds, and those in which it doesn't."""
@@ -122,7 +154,9 @@ class _Arithmetic:
             case Serve(variant, share):
                 inside, outside = self._share(share, world)
                 return [(variant, part) for part in inside], outside
-            case Split(bucket, arms, share, None):
+            case Split(bucket, arms, None, absent) if absent is not None and not self._text(bucket.unit):
+                return [(arm.variant, world) for arm in arms if arm.start <= absent < arm.stop], []
+            case Split(bucket, arms, share):
                 return self._split(bucket, arms, share, world)
             case Experiment():
                 return self._experiment(outcome, default, world)
@@ -177,9 +211,9 @@ class _Arithmetic:
         unit = self._text(share.bucket.unit)
         if not unit:
             return [], [world]
-        if isinstance(share.bucket.unit, Reader):
-            raise _NoArithmeticError
-        if share.bucket.unit != self._unit:
+        if not is_left_open(share.bucket.unit, self._unit, self._context):
+            if isinstance(share.bucket.unit, Reader):
+                raise _NoArithmeticError
             return ([world], []) if share.includes(share.bucket.number(unit), self._now) else ([], [world])
         ranges = share.ranges_at(self._now)
         self._count()

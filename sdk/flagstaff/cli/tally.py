@@ -8,12 +8,12 @@ from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from flagstaff.cli.expectation import Shares, expected_shares, verdict
+from flagstaff.cli.expectation import Shares, expected_shares, is_left_open, verdict
 from flagstaff.cli.walking import flags_behind
 from flagstaff.core.context import Context
 from flagstaff.core.dialect import unit_of
 from flagstaff.core.rules import Bucket, Condition, Drawn, Experiment, Flag, Leaf, Rules, Serve, Share, Split
-from flagstaff.core.subjects import TARGETING_KEY, Subject
+from flagstaff.core.subjects import TARGETING_KEY, Reader, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +108,7 @@ def _answers(rules: Rules, key: str, unit: Subject) -> Iterator[tuple[Subject, _
         if isinstance(condition, Leaf):
             yield condition.attribute, partial(verdict, condition)
     for bucket in _buckets(flags, conditions):
-        yield bucket.unit, partial(_is_unit if bucket.unit == unit else _unit, bucket.unit)
+        yield bucket.unit, partial(_unit, bucket.unit, unit)
     for path, pins in _pins(flags):
         yield path, partial(_pinned, path, pins)
 
@@ -131,12 +131,11 @@ def _pins(flags: list[Flag]) -> Iterator[tuple[Subject, Mapping[str, str]]]:
                 yield rule.outcome.bucket.unit, rule.outcome.pins
 
 
-def _unit(path: Subject, context: Context) -> str | None:
-    return unit_of(context, path)
-
-
-def _is_unit(path: Subject, context: Context) -> bool:
-    return unit_of(context, path) is not None
+def _unit(subject: Subject, unit: Subject, context: Context) -> Hashable:
+    """What is drawn by; of what is left open, and of what can't be worked out, whether it is there."""
+    found = unit_of(context, subject)
+    is_open = is_left_open(subject, unit, context)
+    return (is_open, found is not None) if is_open or isinstance(subject, Reader) else found
 
 
 def _pinned(path: Subject, pins: Mapping[str, str], context: Context) -> str | None:

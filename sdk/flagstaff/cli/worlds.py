@@ -19,7 +19,7 @@ class World:
     """
 
     weight: float = 1.0
-    left: Mapping[Bucket, Ranges] = field(default_factory=dict)
+    left: Mapping[str, Ranges] = field(default_factory=dict)
 
     def inside(self, bucket: Bucket, ranges: Ranges) -> World | None:
         """The part in which the draw falls inside the ranges; None if that is nothing."""
@@ -31,11 +31,12 @@ class World:
         return self._narrowed(bucket, _rest(_merged(ranges, end), end))
 
     def _narrowed(self, bucket: Bucket, ranges: Ranges) -> World | None:
-        before = self.left.get(bucket, ((0, bucket.scheme.end),))
+        draw = repr(bucket)  # which another dialect's reader of the unit keeps from being hashed
+        before = self.left.get(draw, ((0, bucket.scheme.end),))
         after = _common(before, ranges)
         if not after:
             return None
-        return World(self.weight * _size(after) / _size(before), {**self.left, bucket: after})
+        return World(self.weight * _size(after) / _size(before), {**self.left, draw: after})
 
 
 def _merged(ranges: Ranges, end: Number) -> Ranges:
