@@ -48,6 +48,7 @@ _ADDRESSES = [
 _NETWORKS = [
     *("10.0.0.0/24", "10.0.0.1", "10.0.0.7/16", "::/0", "0.0.0.0/0", "2001:db8::/32"),
     *("::ffff:10.0.0.0/120", "10.0.0.0/33", "10.0.0.0/0", "x", ""),
+    *("10.0.0.0/255.255.255.0", "10.0.0.0/0.0.255.255"),
 ]
 _PATTERNS = [
     *("^N", "[a-z]+$", "N|B", "(?i)nl", "n(?i)L", "a.b", r"\d+", r"^\w+$", "(?=x)", r"(a)\1", "("),
@@ -109,7 +110,7 @@ class Fuzz(Vendor):
             made["constraints"] = self._constraints(random, 3)
         if random.random() < 0.2:
             made["segments"] = random.sample((1, 2, 3, 3, 9), random.choice((0, 1, 1, 2)))
-        if random.random() < 0.4:
+        if random.random() < 0.4 and made["parameters"].get("stickiness") != "random":
             made["variants"] = self._variants(random, overrides=random.random() < 0.1)
         return made
 
@@ -119,6 +120,8 @@ class Fuzz(Vendor):
         match name:
             case "flexibleRollout":
                 sticky = random.choice(_STICKY)
+                if random.random() < 0.1:  # all or nobody, as everything else is drawn anew
+                    sticky, share = "random", random.choice(("0", "100"))
                 made = {"rollout": share, "stickiness": sticky, "groupId": group}
                 return {name: value for name, value in made.items() if random.random() < 0.93}
             case "gradualRolloutUserId" | "gradualRolloutSessionId":
@@ -138,6 +141,10 @@ class Fuzz(Vendor):
     def _constraint(self, random: Random) -> dict[str, Any]:
         name, kind, operand = self._test(random)
         made: dict[str, Any] = {"contextName": name, "operator": kind, **operand}
+        if random.random() < 0.03:  # without what it compares with, or with both
+            del made[random.choice([*operand])]
+        elif random.random() < 0.03:
+            made |= {"value": random.choice(_TEXTS), "values": ["NL", "7"]}
         for field in ("inverted", "caseInsensitive"):
             if random.random() < 0.3:
                 made[field] = random.random() < 0.7

@@ -100,6 +100,9 @@ def test_without_a_point_in_time_it_is_now() -> None:
         ("DATE_BEFORE", "2024-01-01T00:00:00Z", "2024-01-01", False),
         ("IN_CIDR", ["10.0.0.7/8", "nonsense"], "10.1.2.3", True),
         ("IN_CIDR", ["10.0.0.0/8"], "::ffff:10.1.2.3", False),
+        ("IN_CIDR", ["10.0.0.0/255.0.0.0"], "10.1.2.3", True),
+        ("IN_CIDR", ["10.0.0.0/0.255.255.255"], "10.1.2.3", False),
+        ("IN_CIDR", ["10.0.0.0/+8"], "10.1.2.3", True),
         ("REGEX", "^a", "ab", True),
     ],
 )

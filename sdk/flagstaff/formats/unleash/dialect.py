@@ -121,7 +121,7 @@ def _finds(found: Callable[[str], bool], value: Any) -> bool:
     return written is not None and found(written)
 
 
-_NETWORK = re.compile(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?")
+_NETWORK = re.compile(r"[0-9A-Fa-f.:]+(?:/\+?[0-9]{1,3}|/(?P<mask>[0-9]+(?:\.[0-9]+){3}))?")
 
 
 def _in_cidr(operand: Any) -> Prepared:
@@ -130,10 +130,14 @@ def _in_cidr(operand: Any) -> Prepared:
 
 
 def _network(written: str) -> IPv4Network | IPv6Network | None:
+    match = _NETWORK.fullmatch(written)
     try:
-        return ip_network(written, strict=False) if _NETWORK.fullmatch(written) else None
+        network = ip_network(written.replace("/+", "/"), strict=False) if match else None
     except ValueError:
         return None
+    # Python also takes a mask of those parts that may vary.
+    mask = match and match["mask"]
+    return network if network is None or mask in (None, str(network.netmask)) else None
 
 
 def _is_in(networks: tuple[IPv4Network | IPv6Network, ...], value: Any) -> bool:
