@@ -258,6 +258,7 @@ def test_the_commands_speak_for_the_apps_own_client(app: Flask, client: Client) 
         (["override", "banner"], "must read flag=variant"),
         (["override", "banner=on", "--expires", "soon"], "such as 2h"),
         (["list", "-a", "x"], "must read name=value"),
+        (["explain", "baner"], "the rules have no flag 'baner'"),
     ],
 )
 def test_a_command_that_can_not_be_done_says_why(app: Flask, arguments: list[str], message: str) -> None:
@@ -266,6 +267,18 @@ def test_a_command_that_can_not_be_done_says_why(app: Flask, arguments: list[str
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_command_without_rules_says_so() -> None:
+    app = Flask("shop")
+    app.config.update(FLAGSTAFF_URL="http://127.0.0.1:9", FLAGSTAFF_OPTIONS={"durability": "memory"})
+    flags = Flagstaff(app)
+
+    result = app.test_cli_runner().invoke(args=["flagstaff", "status"])
+
+    with app.app_context():
+        flags.client.close(0.0)
+    assert (result.exit_code, "there are no rules" in result.output) == (1, True)
 
 
 # -- the debug toolbar ---------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ from .conf import get_client
 
 __all__ = ["FlagstaffCommand"]
 
-_PATIENCE = 2.0  # seconds that a command waits for rules
-
 
 class FlagstaffCommand(BaseCommand):
     """A command about the client of the settings; what can be foreseen ends it in one sentence."""
@@ -24,7 +22,7 @@ class FlagstaffCommand(BaseCommand):
         """Find the client and do what was asked."""
         try:
             self.client = get_client()
-            self.client.wait_ready(_PATIENCE)
+            self.client.wait_ready()
             self.handle_asked(**told)
         except FlagstaffError as error:
             raise CommandError(str(error)) from error

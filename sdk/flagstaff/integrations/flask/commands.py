@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -10,9 +9,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from flagstaff import Client, FlagstaffError
-from flagstaff.integrations.web.telling import context_given, listing
-from flagstaff.overrides import parse_overrides
-from flagstaff.overrides.links import lifetime_of, link_to
+from flagstaff.integrations.web.telling import context_given, link_for, listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +38,7 @@ def _for_somebody(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _client() -> Client:
     client: Client = current_app.extensions["flagstaff"].client
+    client.wait_ready()
     return client
 
 
@@ -49,30 +47,27 @@ def _client() -> Client:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def list_flags(key: str | None, attributes: tuple[str, ...], as_json: bool) -> None:
     """Every flag, and what somebody gets of it."""
-    rows = listing(_client(), context_given(key, attributes))
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        click.echo(f"{row['flag']}  {row['variant']}  {row['reason']}")
+    click.echo(listing(_client(), context_given(key, attributes), as_json=as_json))
 
 
 @commands.command()
 @click.argument("flag")
 @_for_somebody
 def explain(flag: str, key: str | None, attributes: tuple[str, ...]) -> None:
-    """Every step to what somebody gets of a flag."""
-    client = _client()
-    client.wait_ready()
-    click.echo(str(client.explain(flag, context_given(key, attributes))))
+    """Every step to what somebody gets of a flag; exits with 1 if it can't be decided."""
+    explanation = _client().explain(flag, context_given(key, attributes))
+    click.echo(str(explanation))
+    if explanation.decision.error is not None:
+        raise click.ClickException(explanation.decision.error)
 
 
 @commands.command()
 def status() -> None:
-    """How the client is."""
-    client = _client()
-    client.wait_ready()
-    click.echo(str(client.status()))
+    """How the client is; exits with 1 if it has no rules."""
+    found = _client().status()
+    click.echo(str(found))
+    if not found.ready:
+        raise click.ClickException("there are no rules")
 
 
 @commands.command()
@@ -81,8 +76,4 @@ def status() -> None:
 @click.option("--url", metavar="URL", help="The page to make a link to; without it the token is printed.")
 def override(overrides: tuple[str, ...], expires: str, url: str | None) -> None:
     """Make a link that forces variants for whoever follows it."""
-    client = _client()
-    client.wait_ready()
-    wanted = {flag: str(name) for flag, name in parse_overrides(",".join(overrides), "FLAG=VARIANT").items()}
-    token = client.sign_override(wanted, lifetime_of(expires))
-    click.echo(token if url is None else link_to(url, token))
+    click.echo(link_for(_client(), overrides, expires, url))

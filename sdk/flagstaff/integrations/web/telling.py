@@ -1,21 +1,21 @@
-"""What the frameworks' own commands print about a client."""
+"""What the frameworks' own commands print about a client that has been given the time to get its rules."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from flagstaff import Client, ConfigError, Context
+from flagstaff import ConfigError, Context
+from flagstaff.overrides import parse_overrides
+from flagstaff.overrides.links import lifetime_of, link_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flagstaff import Decision
+    from flagstaff import Client, Decision
 
-__all__ = ["context_given", "listing"]
-
-_PATIENCE = 2.0  # seconds that a command waits for rules
+__all__ = ["context_given", "link_for", "listing"]
 
 
 def context_given(key: str | None, attributes: Iterable[str]) -> Context:
@@ -32,13 +32,23 @@ def context_given(key: str | None, attributes: Iterable[str]) -> Context:
     return Context(key, named)
 
 
-def listing(client: Client, context: Context) -> list[dict[str, Any]]:
-    """Every flag and what the context gets of it, as plain data."""
-    client.wait_ready(_PATIENCE)
+def listing(client: Client, context: Context, *, as_json: bool) -> str:
+    """Every flag and what the context gets of it, a line for each or JSON for programs."""
     decided = client.decide_all(context)
-    return [_plain(decided[flag]) for flag in sorted(decided)]
+    rows = [_plain(decided[flag]) for flag in sorted(decided)]
+    if as_json:
+        return json.dumps(rows, indent=2)
+    return "\n".join(f"{row['flag']}  {row['variant']}  {row['reason']}" for row in rows)
 
 
 def _plain(decision: Decision) -> dict[str, Any]:
     names = ("flag", "enabled", "value", "variant", "rule", "experiment", "error")
     return {name: getattr(decision, name) for name in names} | {"reason": str(decision.reason)}
+
+
+def link_for(client: Client, overrides: Iterable[str], expires: str, url: str | None) -> str:
+    """A link to ``url`` that forces ``flag=variant`` pairs, or the bare token. ConfigError, OverrideError."""
+    parsed = parse_overrides(",".join(overrides), "FLAG=VARIANT")
+    wanted = {flag: str(name) for flag, name in parsed.items()}
+    token = client.sign_override(wanted, lifetime_of(expires))
+    return token if url is None else link_to(url, token)

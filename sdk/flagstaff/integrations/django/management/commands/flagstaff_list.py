@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flagstaff.integrations.django.commands import FlagstaffCommand
@@ -23,9 +22,5 @@ class Command(FlagstaffCommand):
 
     def handle_asked(self, **told: Any) -> None:
         """Print them."""
-        rows = listing(self.client, context_given(told["key"], told["attributes"]))
-        if told["format"] == "json":
-            self.stdout.write(json.dumps(rows, indent=2))
-            return
-        for row in rows:
-            self.stdout.write(f"{row['flag']}  {row['variant']}  {row['reason']}")
+        context = context_given(told["key"], told["attributes"])
+        self.stdout.write(listing(self.client, context, as_json=told["format"] == "json"))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flagstaff.integrations.django.commands import FlagstaffCommand
-from flagstaff.overrides import parse_overrides
-from flagstaff.overrides.links import lifetime_of, link_to
+from flagstaff.integrations.web.telling import link_for
 
 __all__ = ["Command"]
 
@@ -24,7 +23,4 @@ class Command(FlagstaffCommand):
 
     def handle_asked(self, **told: Any) -> None:
         """Print it."""
-        parsed = parse_overrides(",".join(told["overrides"]), "FLAG=VARIANT")
-        wanted = {flag: str(name) for flag, name in parsed.items()}
-        token = self.client.sign_override(wanted, lifetime_of(told["expires"]))
-        self.stdout.write(token if told["url"] is None else link_to(told["url"], token))
+        self.stdout.write(link_for(self.client, told["overrides"], told["expires"], told["url"]))
