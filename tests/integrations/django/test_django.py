@@ -18,6 +18,7 @@ from django.test import Client as Browser
 from django.urls import include, path
 from django.views import View
 
+from flagstaff import AsyncClient as AwaitedClient
 from flagstaff import Client, ConfigError, OverrideError
 from flagstaff.integrations.django import FlagRequiredMixin, flag_required, get_client
 from flagstaff.integrations.django.conf import current_site
@@ -79,6 +80,7 @@ def test_functions_may_be_named_by_their_paths(client: Client) -> None:
         ({}, "FLAGSTAFF.URL"),
         ({"URL": "flags.example.com"}, "FLAGSTAFF.URL"),
         ({"FILE": "/no/such/file.toml"}, "FLAGSTAFF.FILE"),
+        ({"CLIENT": AwaitedClient.from_document(RULES)}, "FLAGSTAFF.CLIENT"),
         ({"URL": "http://127.0.0.1:1", "OVERRIDE_SECRET": "short"}, "FLAGSTAFF.OVERRIDE_SECRET"),
     ],
 )
@@ -110,6 +112,8 @@ def ids(deploy: bool = False) -> list[str]:
         ({"URL": "http://x", "FILE": "flags.toml"}, ["flagstaff.E003"]),
         ({"URL": "http://x", "CONTEXT_LOADER": "shop.flags.load"}, ["flagstaff.E004"]),
         ({"URL": "http://x", "CONSENT": 7}, ["flagstaff.E004"]),
+        ({"CLIENT": "shop.flags.client"}, ["flagstaff.E004"]),
+        ({"CLIENT": AwaitedClient.from_document(RULES)}, ["flagstaff.E004"]),
         ({"URL": "http://x", "OVERRIDE_SECRET": "short"}, ["flagstaff.E005"]),
     ],
 )

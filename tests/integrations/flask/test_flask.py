@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, abort, render_template_string
 from flask_debugtoolbar import DebugToolbarExtension
 
-from flagstaff import Client, ConfigError, Context, Decision
+from flagstaff import AsyncClient, Client, ConfigError, Context, Decision
 from flagstaff.integrations.flask import (
     Flagstaff,
     current_flags,
@@ -79,6 +79,7 @@ def test_the_environment_does_for_what_is_not_configured(monkeypatch: pytest.Mon
         ({}, "FLAGSTAFF_URL"),
         ({"URL": "flags.example.com"}, "FLAGSTAFF_URL"),
         ({"FILE": "/no/such/file.toml"}, "FLAGSTAFF_FILE"),
+        ({"CLIENT": AsyncClient.from_document(RULES)}, "FLAGSTAFF_CLIENT"),
         ({"URL": "http://127.0.0.1:1", "KEY": "a b"}, "FLAGSTAFF_KEY"),
         ({"URL": "http://127.0.0.1:1", "OVERRIDE_SECRET": "short"}, "FLAGSTAFF_OVERRIDE_SECRET"),
         ({"URL": "http://127.0.0.1:1", "OPTIONS": {"durability": "tape"}}, "FLAGSTAFF_DURABILITY"),

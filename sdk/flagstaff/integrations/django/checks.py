@@ -14,6 +14,8 @@ from django.utils.module_loading import import_string
 from flagstaff import Client, ConfigError
 from flagstaff.integrations.web.configured import CLIENT_SETTINGS, SITE_SETTINGS
 
+from .conf import DOTTED
+
 __all__ = ["check_deployment", "check_settings"]
 
 _MIDDLEWARE = "flagstaff.integrations.django.middleware.FlagstaffMiddleware"
@@ -27,7 +29,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     given = getattr(settings, "FLAGSTAFF", {})
     if not isinstance(given, dict):
         return [Error(f"FLAGSTAFF must be a dict, not {type(given).__name__}.", id="flagstaff.E001")]
-    return [*_names(given), *_source(given), *_functions(given), *_secret(given), *_middleware()]
+    return [*_names(given), *_source(given), *_imported(given), *_secret(given), *_middleware()]
 
 
 def _names(given: dict[str, Any]) -> Iterator[CheckMessage]:
@@ -47,17 +49,18 @@ def _source(given: dict[str, Any]) -> Iterator[CheckMessage]:
         yield Error(f"FLAGSTAFF has {' and '.join(sources)}.", hint="Keep one.", id="flagstaff.E003")
 
 
-def _functions(given: dict[str, Any]) -> Iterator[CheckMessage]:
-    for name in ("CONTEXT_LOADER", "CONSENT"):
-        function = given.get(name)
+def _imported(given: dict[str, Any]) -> Iterator[CheckMessage]:
+    for name in DOTTED:
+        told = given.get(name)
         try:
-            found = import_string(function) if isinstance(function, str) else function
+            found = import_string(told) if isinstance(told, str) else told
         except ImportError as error:
             yield Error(f'FLAGSTAFF["{name}"] can\'t be imported: {error}.', id="flagstaff.E004")
             continue
-        if found is not None and not callable(found):
-            kind = type(found).__name__
-            yield Error(f'FLAGSTAFF["{name}"] must be a function, not {kind}.', id="flagstaff.E004")
+        fits = isinstance(found, Client) if name == "CLIENT" else callable(found)
+        if found is not None and not fits:
+            wanted, kind = "Client" if name == "CLIENT" else "function", type(found).__name__
+            yield Error(f'FLAGSTAFF["{name}"] must be a {wanted}, not {kind}.', id="flagstaff.E004")
 
 
 def _secret(given: dict[str, Any]) -> Iterator[CheckMessage]:

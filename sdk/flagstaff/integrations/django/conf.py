@@ -14,10 +14,10 @@ from flagstaff import Client
 from flagstaff.integrations.web import Site, Visit
 from flagstaff.integrations.web.configured import client_from, site_options
 
-__all__ = ["DjangoSite", "current_site", "forget_site", "get_client", "told"]
+__all__ = ["DOTTED", "DjangoSite", "current_site", "forget_site", "get_client", "told"]
 
 _PREFIX = "FLAGSTAFF."
-_DOTTED = ("CLIENT", "CONTEXT_LOADER", "CONSENT")
+DOTTED = ("CLIENT", "CONTEXT_LOADER", "CONSENT")
 _sites: dict[str, DjangoSite] = {}
 
 
@@ -66,7 +66,7 @@ def told() -> dict[str, Any]:
     """``settings.FLAGSTAFF``, with dotted paths imported. ImportError."""
     given = dict(getattr(settings, "FLAGSTAFF", None) or {})
     return {
-        name: import_string(value) if name in _DOTTED and isinstance(value, str) else value
+        name: import_string(value) if name in DOTTED and isinstance(value, str) else value
         for name, value in given.items()
     }
 

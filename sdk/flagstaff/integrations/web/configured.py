@@ -33,8 +33,9 @@ def client_from(told: Mapping[str, Any], prefix: str) -> Client:
     given = {name: told[name] for name in CLIENT_SETTINGS if told.get(name) is not None}
     client, source, file = given.pop("CLIENT", None), given.pop("URL", None), given.pop("FILE", None)
     if client is not None:
-        made: Client = client
-        return made
+        if not isinstance(client, Client):
+            raise ConfigError(f"{prefix}CLIENT", f"must be a Client, not {type(client).__name__}")
+        return client
     options = {**given.pop("OPTIONS", {}), **{name.lower(): value for name, value in given.items()}}
     try:
         return Client(source, **options) if file is None else Client.from_file(file, **options)
