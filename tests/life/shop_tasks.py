@@ -7,27 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-
 from flagstaff import Client, Context
 from flagstaff.integrations.celery import current_flags, install, using
+from tests.integrations.celery.broker import on_disk
 from tests.life.shops import TASKS
 
 ROOT = Path(os.environ["SHOP"])
 PATIENCE = 60.0
 
-app = Celery("shop", broker="filesystem://", backend=f"file://{ROOT / 'results'}")
-app.conf.update(
-    broker_transport_options={
-        "data_folder_in": str(ROOT / "queue"),
-        "data_folder_out": str(ROOT / "written"),
-        "control_folder": str(ROOT / "control"),
-        "polling_interval": 0.01,
-    },
-    worker_hijack_root_logger=False,
-    broker_connection_retry_on_startup=True,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-)
+app = on_disk(ROOT, out="written", polling_interval=0.01)
 client = Client(poll_interval=300.0, flush_interval=0.2)
 install(app, client)
 assert client.wait_ready(60)

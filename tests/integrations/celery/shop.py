@@ -6,25 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-
 from flagstaff import Client
 from flagstaff.integrations.celery import current_flags, install
+from tests.integrations.celery.broker import on_disk
 
 ROOT = Path(os.environ["SHOP"])
 SECRET = "s" * 32
 
-app = Celery("shop", broker="filesystem://", backend=f"file://{ROOT / 'results'}")
-app.conf.update(
-    broker_transport_options={
-        "data_folder_in": str(ROOT / "queue"),
-        "data_folder_out": str(ROOT / "queue"),
-        "control_folder": str(ROOT / "control"),
-    },
-    worker_hijack_root_logger=False,
-    broker_connection_retry_on_startup=True,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-)
+app = on_disk(ROOT)
 client = Client.from_file(
     ROOT / "flags.json",
     events=os.environ["COLLECTOR"],
