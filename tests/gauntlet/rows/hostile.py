@@ -211,7 +211,7 @@ def deadlines(scale: Scale) -> Row:
 # -- shapes --------------------------------------------------------------------------------------------------
 
 _PROMPT = 0.05  # seconds
-_TWIN = 2.0
+_TWIN = 3.0
 """What a wide document may take, as a multiple of what a harmless one takes that is as wide."""
 
 
