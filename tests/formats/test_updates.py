@@ -201,6 +201,13 @@ def test_a_reader_takes_a_breath() -> None:
     assert breaths
 
 
+def test_a_reader_that_just_recognises_what_it_knows_takes_breaths_too() -> None:
+    breaths: list[None] = []
+    data = written({"version": 1, "flags": {f"flag-{number}": {} for number in range(20_000)}})
+    load(data, before=load(data), breathe=lambda: breaths.append(None))
+    assert breaths
+
+
 def test_rules_that_are_made_when_asked_for_are_like_any_mapping() -> None:
     document = {"version": 1, "segments": {"s": []}, "flags": {"a": {}, "b": {"rules": 5}, "c": {}}}
     rules = load(document, strict=False).rules

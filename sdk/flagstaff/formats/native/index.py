@@ -32,6 +32,7 @@ class Index:
         self.problems: dict[Part, tuple[Problem, ...]] = {**before.problems} if before else {}
         self.faults: dict[Part, str] = {**before.faults} if before else {}
         self.uses: dict[Part, Mapping[Part, int]] = {**before.uses} if before else {}
+        self._named: dict[Part, int] = {**before._named} if before else {}  # by how many parts each is used
         self._slots: dict[Part, tuple[Slot, ...]] = {**before._slots} if before else {}
         self._salts: Counter[str] = Counter()
         if before:
@@ -49,7 +50,11 @@ class Index:
             self._salts[salt] -= 1
             if not self._salts[salt]:
                 del self._salts[salt]
-        for found in (self.problems, self.faults, self.uses, self._slots):
+        for other in self.uses.pop(part, ()):
+            self._named[other] -= 1
+            if not self._named[other]:
+                del self._named[other]
+        for found in (self.problems, self.faults, self._slots):
             found.pop(part, None)
 
     def enter(self, part: Part, findings: Findings) -> None:
@@ -65,6 +70,8 @@ class Index:
             self.faults[part] = findings.fault
         if findings.uses:
             self.uses[part] = findings.uses
+            for other in findings.uses:
+                self._named[other] = self._named.get(other, 0) + 1
         self._stirred = (
             self._stirred or part in self._linked or findings.own > MAX_OWN or _asks(findings.uses)
         )
@@ -73,6 +80,8 @@ class Index:
 
     def users(self, changed: Collection[Part]) -> Iterator[Part]:
         """The parts that name one of these."""
+        if self._named.keys().isdisjoint(changed):  # as it is with most flags
+            return
         for part, used in self.uses.items():
             if not used.keys().isdisjoint(changed):
                 yield part

@@ -100,7 +100,8 @@ class _Reader:
     def read_text(self, text: str) -> Loaded:
         """Irregular, RulesError."""
         head: dict[str, Any] = {}
-        for raw in scan(text, self._old.texts, head, self._store.texts, self._moulds):
+        old, texts = self._old.texts, self._store.texts
+        for raw in scan(text, old, head, texts, self._moulds, rest=self._rest):
             self._take(raw)
         return self._finish(head)
 
@@ -228,7 +229,9 @@ class _Reader:
         store, index = self._store, self._index
         changed = self._examine_rest()
         warnings += [problem for found in store.warnings.values() for problem in found]
+        self._rest()
         problems, broken = self._judge()
+        self._rest()
         if problems and self._strict:
             raise RulesError(problems, self._source)
         causes = taken_along(broken, index.uses) if broken else {}
@@ -242,6 +245,7 @@ class _Reader:
             environment=store.head.get("environment", "default"),
             revision=store.head.get("revision"),
         )
+        self._rest()
         suspects = self._suspects(changed, malformed)
         store.settle()
         told = [*warnings, *problems][:_WARNINGS]
@@ -266,7 +270,9 @@ class _Reader:
         store, index, old = self._store, self._index, self._old
         changed = {*self._fresh}
         for section in SECTIONS:
-            for name in old.texts[section].keys() - store.texts[section].keys():
+            self._rest()
+            texts = store.texts[section]
+            for name in [name for name in old.texts[section] if name not in texts]:
                 changed.add(Part(section, name))
                 index.forget(Part(section, name))
         changed |= old.unreadable.keys() - store.unreadable.keys()
@@ -306,10 +312,12 @@ class _Reader:
         for part, problem in index.overlaps():
             problems.append(problem)
             broken.setdefault(part, str(problem))
+        self._rest()
         for part, message in index.unanswerable():
             problem = Problem(str(part), message, part.name if _is_flag(part) else None)
             problems.append(problem)
             broken.setdefault(part, str(problem))
+        self._rest()
         layers = [
             (store.layer(name).get("salt") or name, Part("layers", name))
             for name in index.layers()

@@ -100,21 +100,29 @@ Texts: TypeAlias = Mapping[str, dict[str, str]]
 
 
 def scan(
-    text: str, before: Texts, head: dict[str, Any], texts: Texts, moulds: Mapping[str, Moulds]
+    text: str,
+    before: Texts,
+    head: dict[str, Any],
+    texts: Texts,
+    moulds: Mapping[str, Moulds],
+    *,
+    rest: Callable[[], object],
 ) -> Iterator[Raw]:
     """The parts of a document that are new, one by one; all else that it says goes into ``head``.
 
     Those that stand as they stood in ``before`` are recognised, not read: they go right into ``texts``, where
     it is for the caller to put the new ones. Those that fit one of ``moulds`` come as casts in place of
-    values. Irregular for whatever is not quite as it should be.
+    values. ``rest`` is called between stretches of what is recognised. Irregular for whatever is not quite as
+    it should be.
     """
     try:
         at = _blank(text, _after(text, _blank(text, 0), "{"))
         while text[at] != "}":
             name, at = _name(text, at)
             if name in SECTIONS and text[at] == "{":
+                cast_of = moulds[name].cast
                 at = yield from _section(
-                    text, at + 1, name, before[name], texts=texts[name], cast_of=moulds[name].cast
+                    text, at + 1, name, before[name], texts=texts[name], cast_of=cast_of, rest=rest
                 )
                 value: Any = {}
             else:
@@ -137,6 +145,7 @@ def _section(
     *,
     texts: dict[str, str],
     cast_of: Callable[[str, str, int], Cast | None],
+    rest: Callable[[], object],
 ) -> Generator[Raw, None, int]:
     names, knowns = list(before), list(before.values())
     guess, stretch, count = 0, 1, 0
@@ -150,6 +159,7 @@ def _section(
             guess, count, at = guess + len(run), count + len(run), at + len(same)
             at = at + 1 if text[at : at + 2] == ',"' else _next(text, at)
             stretch = min(4 * stretch, _STRETCH)
+            rest()
             continue
         if len(run) > 1:
             stretch = len(run) // 4 or 1
