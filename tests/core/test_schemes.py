@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from typing import Any
 
@@ -112,9 +113,25 @@ def test_a_seed_counts_for_murmur3() -> None:
 def test_a_unit_interval_is_closed() -> None:
     scheme = Scheme("sha1_60", "unit")
     number = scheme.number("flag.salt.user")
-    assert number == int(hashlib.sha1(b"flag.salt.user").hexdigest()[:15], 16) / float(0xFFFFFFFFFFFFFFF)
-    assert scheme.bucket(number) == number == scheme.cut(number)
+    bucket = scheme.bucket(number)
+    assert bucket == int(hashlib.sha1(b"flag.salt.user").hexdigest()[:15], 16) / float(0xFFFFFFFFFFFFFFF)
+    assert scheme.cut(bucket) <= number < scheme.cut(math.nextafter(bucket, 1))
     assert (scheme.end, scheme.ends_at(1), scheme.ends_at(1.5)) == (1, False, True)
+
+
+@given(
+    st.sampled_from([name for name in HASHES if HASHES[name].bits]),
+    TEXTS,
+    st.one_of(st.floats(0, 1), st.sampled_from([-1, 0, 0.1, 0.1 + 0.2, 0.5, 1, 1.5, 100])),
+)
+def test_a_number_lies_below_a_cut_if_its_fraction_lies_below_the_bound(
+    name: str, text: str, bound: float
+) -> None:
+    scheme = Scheme(name, "unit")
+    number = scheme.number(text)
+    bucket = scheme.bucket(number)
+    for each in (bound, bucket, math.nextafter(bucket, 0), math.nextafter(bucket, 2)):
+        assert (number < scheme.cut(each)) == (bucket < each)
 
 
 @given(

@@ -16,6 +16,7 @@ and Vo's (RFC 9923), MD5 RFC 1321, SHA-1 RFC 3174; none of them protects anythin
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -133,29 +134,27 @@ class Scheme:
 
     def numbering(self) -> Callable[[str], Number]:
         """The function behind ``number``."""
-        of, bits, *_ = HASHES[self.hash]
+        of = HASHES[self.hash].of
         if self.hash == "murmur3" and self.seed:
             of = partial(hash32, seed=self.seed)
         if self.spread == "mod":
             return partial(_remainder, of, self.size)
-        if self.spread == "unit" and bits is not None:
-            return partial(_quotient, of, float((1 << bits) - 1))
         return of
 
     def phrase(self) -> tuple[str, tuple[Any, ...]]:
         """``number`` as an expression: see ``Hash``."""
-        _, bits, phrase, parts = HASHES[self.hash]
+        _, _, phrase, parts = HASHES[self.hash]
         if self.hash == "murmur3" and self.seed:
             phrase, parts = "{1}({0}.encode(), {2})", (*parts, self.seed)
-        following = f"{{{len(parts) + 1}}}"
         if self.spread == "mod":
-            return f"{phrase} % {following}", (*parts, self.size)
-        if self.spread == "unit" and bits is not None:
-            return f"{phrase} / {following}", (*parts, float((1 << bits) - 1))
+            return f"{phrase} % {{{len(parts) + 1}}}", (*parts, self.size)
         return phrase, parts
 
     def cut(self, bound: Number) -> Number:
-        """The smallest number whose bucket is at least ``bound``; on a scale that spares a multiplication."""
+        """The smallest number whose bucket is at least ``bound``: no draw need be spread."""
+        bits = HASHES[self.hash].bits
+        if self.spread == "unit" and bits is not None:
+            return bisect_left(range(1 << bits), bound, key=self.bucket)
         if self.spread != "scale":
             return bound
         return -(-int(bound) * (1 << 32) // self.size)
@@ -171,15 +170,14 @@ class Scheme:
 
     def bucket(self, number: Number) -> Number:
         """The bucket that a number falls into."""
+        bits = HASHES[self.hash].bits
+        if self.spread == "unit" and bits is not None:
+            return number / float((1 << bits) - 1)
         return int(number) * self.size >> 32 if self.spread == "scale" else number
 
 
 def _remainder(of: Callable[[str], int], size: int, text: str) -> int:
     return of(text) % size
-
-
-def _quotient(of: Callable[[str], int], most: float, text: str) -> float:
-    return of(text) / most
 
 
 NATIVE = Scheme()
