@@ -32,7 +32,7 @@ def snapshot(now: float = 0.0, **parts: Any) -> Snapshot:
 WORDS = {
     "def", "make", "function", "c", "p", "a", "u", "n", "missed", "return", "if", "else", "is", "not",
     "and", "or", "in", "None", "True", "False", "pass", "attributes", "get", "targeting_key", "str", "dict",
-    "__class__", "encode",
+    "__class__", "encode", "copy",
 }  # fmt: skip
 LITERALS = {"0", "'targetingKey'"}
 

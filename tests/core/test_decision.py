@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy, deepcopy
 from typing import Any
 
 import pytest
 
-from flagstaff.core.decision import NO_METADATA, Decision, Exposed, Reason, fresh
+from flagstaff.core.decision import NO_METADATA, Decision, Exposed, Reason, fresh, is_flat
 
 
 def decision(**changes: Any) -> Decision:
@@ -103,6 +104,22 @@ def test_a_fresh_value_is_the_same_value_and_nobody_elses() -> None:
     assert copy._exposed is EXPOSED
     copy.value["a"][1]["b"].append(3)
     assert value == {"a": [1, {"b": [2]}], "c": "text"}
+
+
+@pytest.mark.parametrize(
+    ("value", "flat"),
+    [
+        ({}, True),
+        ([], True),
+        ({"a": 1, "b": "text"}, True),
+        ([1, None], True),
+        ({"a": []}, False),
+        ([1, {}], False),
+        (OrderedDict(a=1), False),
+    ],
+)
+def test_a_flat_value_is_a_plain_container_of_what_cannot_be_changed(value: Any, flat: bool) -> None:
+    assert is_flat(value) is flat
 
 
 @pytest.mark.parametrize("value", ["text", 5, 1.5, True, None])

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from .context import Context
-from .decision import Decision, fresh
+from .decision import Decision, fresh, is_flat, renewed
 from .dialect import Dialect, Draw
 from .logic import holds, in_range, is_whole, there, within
 from .rules import LAST, STOP, Arm, Bucket, Computed, Experiment, Flag, Rule, Serve, Share, Split
@@ -211,10 +211,14 @@ class _FlagWriter:
         source.line("return {}({}[{}({}, n)])".format(*names))
 
     def _return(self, decision: Decision) -> None:
-        name = self._source.constant(decision)
+        source, value = self._source, decision.value
+        name = source.constant(decision)
         if fresh(decision) is not decision:
-            name = f"{self._source.constant(fresh)}({name})"
-        self._source.line(f"return {name}")
+            if is_flat(value):
+                name = f"{source.constant(renewed)}({name}, {source.constant(value)}.copy())"
+            else:
+                name = f"{source.constant(fresh)}({name})"
+        source.line(f"return {name}")
 
 
 def _draws(rule: Rule) -> bool:

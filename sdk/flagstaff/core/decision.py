@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     from .subjects import Subject
 
-__all__ = ["NO_METADATA", "Decision", "Exposed", "Reason", "Undecidable", "fresh", "own"]
+__all__ = [
+    "NO_METADATA",
+    "Decision",
+    "Exposed",
+    "Reason",
+    "Undecidable",
+    "fresh",
+    "is_flat",
+    "own",
+    "renewed",
+]
 
 
 class Reason(StrEnum):
@@ -198,10 +208,15 @@ def fresh(decision: Decision) -> Decision:
     """The decision with a value that is the caller's own: a copy, where the value can be changed."""
     if not isinstance(decision.value, _CONTAINERS):
         return decision
+    return renewed(decision, own(decision.value))
+
+
+def renewed(decision: Decision, value: Any) -> Decision:
+    """The decision with this copy of its value."""
     draft: Any = _Draft()
     draft.flag = decision.flag
     draft.enabled = decision.enabled
-    draft.value = own(decision.value)
+    draft.value = value
     draft.variant = decision.variant
     draft.reason = decision.reason
     draft.rule = decision.rule
@@ -213,6 +228,12 @@ def fresh(decision: Decision) -> Decision:
     draft.__class__ = Decision
     made: Decision = draft
     return made
+
+
+def is_flat(value: Any) -> bool:
+    """Whether a container holds none itself, so that its ``copy`` is all that ``own`` would make of it."""
+    items = value.values() if type(value) is dict else value
+    return type(value) in _CONTAINERS and not any(isinstance(item, _CONTAINERS) for item in items)
 
 
 def own(value: Any) -> Any:
