@@ -68,6 +68,16 @@ PATTERNS = (
     "[",
     "a/b",
     "",
+    "(?i)nl",
+    "(?<n>N)",
+    "(?P<n>N)",
+    "[^]",
+    "[]",
+    "[[:alpha:]]",
+    "[[.]",
+    "^.$",
+    "\\z|\\a",
+    "\\x{2}|\\x4e",
 )
 KINDS = ("string", "number", "boolean", "array", "object", "null", "undefined")
 ORDERS = ("$lt", "$lte", "$gt", "$gte")

@@ -224,6 +224,18 @@ def test_whoever_asks_their_way_into_a_circle_gets_null() -> None:
         ({"$regex": "^N\\u004c$"}, "NL", True),
         ({"$regex": "\\s"}, "\ufeff", True),
         ({"$regexi": "^nl"}, "NL", True),
+        ({"$regex": "(?i)nl"}, "NL", False),  # no JavaScript
+        ({"$regex": "(?P<n>N)"}, "NL", False),
+        ({"$regex": "(?<n>N)(?:L)"}, "NL", True),
+        ({"$regex": "\\z"}, "z", True),  # a letter like any other
+        ({"$regex": "[\\z]\\x{2}"}, "zxx", True),
+        ({"$regex": "\\u004e\\x4c"}, "NL", True),
+        ({"$regex": "^[^]$"}, "\n", True),
+        ({"$regex": "[]"}, "]", False),
+        ({"$regex": "[[:alpha:]]"}, "b]", False),
+        ({"$regex": "[[\\]]$"}, "[", True),
+        ({"$regex": "."}, "\u2028", False),
+        ({"$regex": "\\."}, ".", True),
         ({"$regex": "["}, "[", False),
         ({"$not": {"$regex": "["}}, "[", True),
         ({"$strange": 1}, 1, False),

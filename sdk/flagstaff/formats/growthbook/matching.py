@@ -20,6 +20,7 @@ from flagstaff.formats.javascript import (
     truthy,
 )
 
+from .patterns import translated
 from .versions import padded
 
 __all__ = ["TESTS", "Test", "fields", "follow", "is_operators", "pattern", "value"]
@@ -260,7 +261,8 @@ def pattern(operand: Any, *, fold: bool = False) -> Callable[[str], bool]:
     """What finds a pattern in a text. ValueError where it isn't one."""
     if not isinstance(operand, str):
         raise ValueError("a pattern is text")
-    return compile_pattern(f"(?i:{operand})" if fold else operand, ecmascript_classes)
+    written = translated(operand)
+    return compile_pattern(f"(?i:{written})" if fold else written, ecmascript_classes)
 
 
 def _matches(operand: Any, *, fold: bool = False) -> Test:
