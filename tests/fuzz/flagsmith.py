@@ -54,6 +54,7 @@ _VALUES: list[Any] = [*_TEXTS, 7, 7.0, 7.5, -3, 0, True, False, None, 10**20, "1
 _PATTERNS = [
     r"^\w+$",
     r"\W",
+    r"\w+\Z",
     r".*\b\d",
     r"\s|é\b",
     "p",

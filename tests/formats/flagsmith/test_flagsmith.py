@@ -55,6 +55,8 @@ def holds(operator: str, value: Any, trait: Any, name: str = "x") -> bool:
         ("REGEX", "b", "ab", False),  # from the start on
         ("REGEX", "a|b", "bc", True),
         ("REGEX", "(", "(", False),
+        ("REGEX", r"a\Z", "a", True),  # the end of the text, as Python calls it
+        ("REGEX", r"a\\Z", "a\\Z", True),
         ("MODULO", "4|3", 7, True),
         ("MODULO", "0|3", 7, False),
         ("MODULO", "4|3", "seven", False),

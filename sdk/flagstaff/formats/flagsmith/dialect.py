@@ -7,6 +7,7 @@ can't be done, and where there is no value, nothing holds, "not equal" included.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -102,10 +103,14 @@ def _is_without(text: str, value: Any) -> bool:
     return isinstance(value, str) and text not in value
 
 
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+
+
 def _regex(given: Any) -> Prepared:
     if not isinstance(given, str):
         raise ValueError("must be text")
-    return Prepared(partial(_begins, compile_pattern(f"\\A(?:{given})", python_classes)), "memo")
+    written = _ESCAPE.sub(lambda match: r"\z" if match[0] == r"\Z" else match[0], given)
+    return Prepared(partial(_begins, compile_pattern(f"\\A(?:{written})", python_classes)), "memo")
 
 
 def _begins(found: Callable[[str], bool], value: Any) -> bool:
