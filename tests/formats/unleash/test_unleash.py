@@ -138,6 +138,8 @@ def test_a_pattern_that_is_not_supported_matches_nothing() -> None:
     assert not enabled(asking("REGEX", "(?=a)a"), x="a")
     assert enabled(asking("REGEX", "(?=a)a", inverted=True), x="a")
     assert "look-ahead" in warnings_of(document(feature(constrained(asking("REGEX", "(?=a)a")))))
+    assert not enabled(asking("REGEX", "[a-c&&b]"), x="a")
+    assert not enabled(asking("REGEX", "a{"), x="a{")
 
 
 def test_a_version_with_a_v_never_holds() -> None:

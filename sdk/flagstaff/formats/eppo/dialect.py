@@ -13,10 +13,10 @@ from typing import Any
 
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.context import Context
-from flagstaff.core.patterns import compile_pattern, unicode_classes
 from flagstaff.core.prepared import Prepared
 from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
+from flagstaff.formats.rust import rust_pattern
 
 from .values import number, text, version
 
@@ -48,7 +48,7 @@ def _is_one_of(items: frozenset[str], wanted: bool, value: Any) -> bool | None:
 
 def _matches(wanted: bool) -> Callable[[Any], Prepared]:
     def prepare(operand: Any) -> Prepared:
-        found = compile_pattern(_text(operand), unicode_classes)
+        found = rust_pattern(_text(operand))
         return Prepared(partial(_finds, found, wanted), "memo")
 
     return prepare

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flagstaff.core.patterns import compile_pattern, unicode_classes
 from flagstaff.errors import Problem
 from flagstaff.formats.foreign import Unexpected, is_name, items, key_of, path_of, table, unknown_fields
+from flagstaff.formats.rust import rust_pattern
 
 from .values import instant, version
 
@@ -117,7 +117,7 @@ class Constraints:
         quoted(pattern, path_of(path, "value"))
         pattern = f"(?i){pattern}" if folded else pattern
         try:
-            compile_pattern(pattern, unicode_classes)
+            rust_pattern(pattern)
         except ValueError as error:
             self._warn(Problem(path_of(path, "value"), f"matches nothing: {error}"))
             return NEVER

@@ -17,10 +17,10 @@ from os import environ
 from typing import Any
 
 from flagstaff.core.context import Context
-from flagstaff.core.patterns import compile_pattern, unicode_classes
 from flagstaff.core.prepared import Prepared
 from flagstaff.core.subjects import Direct
 from flagstaff.formats.dialects import Reading
+from flagstaff.formats.rust import rust_pattern
 
 from .values import instant, number, text, version
 
@@ -113,7 +113,7 @@ _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _regex(operand: Any) -> Prepared:
-    return Prepared(partial(_finds, compile_pattern(_text(operand), unicode_classes)), "memo")
+    return Prepared(partial(_finds, rust_pattern(_text(operand))), "memo")
 
 
 def _finds(found: Callable[[str], bool], value: Any) -> bool:
