@@ -356,6 +356,7 @@ def test_the_page_keeps_to_its_own_security_policy() -> None:
         ("nonsense", "malformed"),
         ("\u202e\x00é", "malformed"),
     ],
+    ids=["forged", "expired", "oversized", "nonsense", "unprintable"],  # a token would have the time in it
 )
 def test_a_token_that_is_refused_changes_nothing_and_is_counted(
     stage: Stage, browser: httpx.Client, token: str, reason: str
