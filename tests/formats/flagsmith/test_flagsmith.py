@@ -130,6 +130,21 @@ def test_variants_need_an_identity_and_leave_the_rest_to_control() -> None:
     assert client.variant("f", one) == client.variant("f", other)
 
 
+def test_a_broken_flag_of_an_environment_harms_no_other() -> None:
+    environment = environment_document()
+    sound = environment["feature_states"]
+    arm = {"multivariate_feature_option": {"value": 1}, "percentage_allocation": 50, "mv_fs_value_uuid": "x"}
+    broken = {"feature": {"name": "g"}, "enabled": True, "multivariate_feature_state_values": [arm]}
+    environment["feature_states"] = [*sound, broken, 5]
+
+    client = Client.from_document(environment, format="flagsmith")
+    assert client.decide("f", Context("u")).error is None
+    assert client.decide("g", Context("u")).reason is Reason.MALFORMED
+    told = "\n".join(map(str, load(environment, format="flagsmith").warnings))
+    assert "multivariate_feature_state_values[0].mv_fs_value_uuid: must be a UUID" in told
+    assert f"feature_states[{len(sound) + 1}]: must be an object, not a number" in told
+
+
 def test_a_flag_may_depend_on_another() -> None:
     asking = segment(condition("EQUAL", "True", "$.flags.g.enabled"))
     features = {"f": feature(), "g": feature("g") | {"enabled": True}}

@@ -51,8 +51,9 @@ def translate(document: Mapping[str, Any], _options: Mapping[str, Any]) -> Trans
     Both shapes are read: the evaluation context of the engine, and the environment document of a server.
     """
     try:
-        context = context_of(document) if "feature_states" in document else document
-        return _Document(context).translated()
+        warnings: list[Problem] = []
+        context = context_of(document, warnings.append) if "feature_states" in document else document
+        return _Document(context, warnings).translated()
     except Unexpected as error:
         raise RulesError([Problem(error.path, f"of a document of flagsmith {error.expected}")]) from None
 
@@ -60,10 +61,10 @@ def translate(document: Mapping[str, Any], _options: Mapping[str, Any]) -> Trans
 class _Document:
     """One translation."""
 
-    def __init__(self, context: Mapping[str, Any]) -> None:
+    def __init__(self, context: Mapping[str, Any], warnings: list[Problem]) -> None:
         environment = table(context.get("environment"), "environment")
         self.environment: str = key_of(environment, "key", "environment")
-        self._warnings: list[Problem] = []
+        self._warnings = warnings
         self._overrides: dict[str, list[_Override]] = {}
         self._conditions: dict[str, Mapping[str, Any]] = {}
         self._features = {

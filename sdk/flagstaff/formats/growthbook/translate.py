@@ -55,7 +55,8 @@ class _Translation:
             if is_name(key) and isinstance(given, Mapping):
                 flags[key] = self._flag(key, given, path)
             else:
-                self._warnings.append(Problem(path, "is no feature that has a name, and was left out"))
+                wrong = "must be an object" if is_name(key) else "is no name of a feature"
+                self._warnings.append(Problem(path, f"{wrong}; left out"))
         document = {"version": 1, "segments": self._targeting.segments, "flags": flags}
         return Translated(document, [*self._warnings, *self._targeting.warnings])
 
