@@ -282,6 +282,9 @@ def test_saved_groups() -> None:
     assert not is_in({"country": {"$inGroup": "asked"}}, country="NL")
     assert not is_in({"country": {"$notInGroup": "asked"}}, country="NL")
     assert is_in({"tags": {"$elemMatch": {"$inGroup": "plain"}}}, tags=["NL"])
+    circle = {"tags": {"$elemMatch": {"name": "x", "$savedGroup": {"id": "around"}}}}
+    groups["around"] = {"type": "condition", "condition": circle}
+    assert not is_in({"$savedGroup": {"id": "around"}}, tags=[{"name": "x", "tags": [{"name": "x"}]}])
 
 
 @pytest.mark.parametrize(

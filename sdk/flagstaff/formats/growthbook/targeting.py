@@ -83,7 +83,7 @@ class Targeting:
             case "$savedGroup":
                 return self._group(given, path, within, depth)
             case _:
-                return all_of([*self._tests(name, given, path, depth)])
+                return all_of([*self._tests(name, given, path, within, depth)])
 
     def _each(self, given: Any, path: str, within: tuple[str, ...], depth: int) -> list[dict[str, Any]]:
         items = given if isinstance(given, list) else []
@@ -100,7 +100,9 @@ class Targeting:
 
     # -- values --------------------------------------------------------------------------------------
 
-    def _tests(self, name: str, given: Any, path: str, depth: int) -> Iterator[dict[str, Any]]:
+    def _tests(
+        self, name: str, given: Any, path: str, within: tuple[str, ...], depth: int
+    ) -> Iterator[dict[str, Any]]:
         self._count(path, depth)
         subject = self._subject(name)
         if not is_operators(given):
@@ -109,12 +111,12 @@ class Targeting:
         for operator, operand in given.items():
             place = path_of(path, operator)
             if operator == "$not":
-                yield {"not": all_of([*self._tests(name, operand, place, depth + 1)])}
+                yield {"not": all_of([*self._tests(name, operand, place, within, depth + 1)])}
             elif operator in ("$inGroup", "$notInGroup"):
                 yield self._in_group(name, operator, operand, place)
             elif operator in TESTS:
                 self._check(operator, operand, place)
-                plain = self._inlined({operator: operand}, path, depth)
+                plain = self._inlined({operator: operand}, path, within, depth)
                 yield {"attribute": subject, "op": f"growthbook:{operator}", "value": plain[operator]}
             else:
                 self.warnings.append(Problem(place, "is no operator that is known here, and never holds"))
@@ -135,7 +137,7 @@ class Targeting:
             except ValueError as error:
                 self.warnings.append(Problem(path, f"never holds: {error}"))
 
-    def _inlined(self, operand: Any, path: str, depth: int) -> Any:
+    def _inlined(self, operand: Any, path: str, within: tuple[str, ...], depth: int) -> Any:
         """An operand of which the saved groups that it refers to are part."""
         self._count(path, depth)
         if isinstance(operand, Mapping):
@@ -147,12 +149,12 @@ class Targeting:
                     operator = "$in" if name == "$inGroup" else "$nin"
                     found |= {operator: values} if values is not None else _NEVER
                 elif name == "$elemMatch" and isinstance(given, Mapping) and not is_operators(given):
-                    found[name] = self._of_element(given, place, (), depth + 1)
+                    found[name] = self._of_element(given, place, within, depth + 1)
                 else:
-                    found[name] = self._inlined(given, place, depth + 1)
+                    found[name] = self._inlined(given, place, within, depth + 1)
             return found
         if isinstance(operand, list) and any(isinstance(item, Mapping | list) for item in operand):
-            return [self._inlined(item, path, depth + 1) for item in operand]
+            return [self._inlined(item, path, within, depth + 1) for item in operand]
         return operand
 
     def _of_element(self, condition: Any, path: str, within: tuple[str, ...], depth: int) -> Any:
@@ -171,7 +173,7 @@ class Targeting:
             elif name == "$not":
                 found[name] = self._of_element(given, place, within, depth + 1)
             else:
-                found[name] = self._inlined(given, place, depth + 1)
+                found[name] = self._inlined(given, place, within, depth + 1)
         if groups:
             both = found.get("$and")
             found["$and"] = [*(both if isinstance(both, list) else ()), *groups]
