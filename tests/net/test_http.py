@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -342,6 +343,24 @@ def test_a_closed_client_sends_nothing(send: Send) -> None:
     http.close()
 
     assert refusal(http.send, get("http://127.0.0.1:9/")).kind == "closed"
+
+
+def test_a_client_that_is_closed_amid_a_request_lets_it_end() -> None:
+    http, arrived, closed = Http(), threading.Event(), threading.Event()
+
+    def hesitate(visit: Visit) -> None:
+        arrived.set()
+        closed.wait(20)
+        answer(b"1")(visit)
+
+    with serving(hesitate) as server, ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(http.send, get(server.url))
+        assert arrived.wait(20)
+        http.close()
+        closed.set()
+        assert answering.result(20).body == b"1"
+        del http, answering
+        gc.collect()  # which would warn of a socket that nobody has closed
 
 
 def test_the_clients_of_a_caller_are_used_and_left_open() -> None:

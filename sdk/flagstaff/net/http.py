@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
+from threading import RLock
 
 from flagstaff.net import guard
 from flagstaff.net.exchange import Exchange, Patience
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from flagstaff.net.stream import AsyncStream, Stream
@@ -51,7 +53,7 @@ class Http(_Gated):
     def __init__(self, client: Any = None) -> None:
         self._given = client
         # By process id: a child must not touch sockets that it shares with its parent, nor close them.
-        self._own: dict[int, Any] = {}
+        self._own: dict[int, _Own] = {}
         self._closed = False
 
     def prepare(self) -> None:
@@ -59,7 +61,7 @@ class Http(_Gated):
         _load()
         process = os.getpid()
         if self._given is None and not self._closed and process not in self._own:
-            self._adopt(process, _new_client())
+            self._adopt(process, _Own(_new_client()))
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raises TransportError when there is none."""
@@ -82,49 +84,83 @@ class Http(_Gated):
         return Stream(context, answer, exchange, patience)
 
     def _exchange(self, exchange: Exchange) -> Response:
-        client = self._client(exchange)
-        while True:
-            with client.stream(**exchange.arguments()) as answer:
-                body = exchange.opened(answer)
-                if body is None:
-                    continue
-                for chunk in () if answer.is_stream_consumed else answer.iter_raw():
-                    exchange.check()
-                    body.feed(chunk)
-                return exchange.closed(answer, body)
+        with self._client(exchange) as client:
+            while True:
+                with client.stream(**exchange.arguments()) as answer:
+                    body = exchange.opened(answer)
+                    if body is None:
+                        continue
+                    for chunk in () if answer.is_stream_consumed else answer.iter_raw():
+                        exchange.check()
+                        body.feed(chunk)
+                    return exchange.closed(answer, body)
 
     def _opened(self, exchange: Exchange) -> tuple[ExitStack, Any]:
         from flagstaff.net.stream import open_stream
 
-        client = self._client(exchange)
         while True:
             with ExitStack() as stack:
+                client = stack.enter_context(self._client(exchange))
                 answer = stack.enter_context(client.stream(**exchange.arguments()))
                 if open_stream(exchange, answer):
                     return stack.pop_all(), answer
 
     def close(self) -> None:
-        """Close the client of our own; later requests are refused."""
+        """Close the client of our own, once no request uses it; later ones are refused."""
         self._closed = True
         client = self._own.pop(os.getpid(), None)
         if client is not None:
             client.close()
 
-    def _client(self, exchange: Exchange) -> Any:
+    def _client(self, exchange: Exchange) -> AbstractContextManager[Any]:
         if self._closed:
             raise TransportError("closed", f"{exchange.host}: the client is closed")
         if self._given is not None:
-            return self._given
+            return nullcontext(self._given)
         guard.check(exchange.host)
         process = os.getpid()
-        return self._own.get(process) or self._adopt(process, _new_client())
+        return self._own.get(process) or self._adopt(process, _Own(_new_client()))
 
-    def _adopt(self, process: int, client: Any) -> Any:
+    def _adopt(self, process: int, client: _Own) -> _Own:
         """Keep a new client unless another thread was faster."""
         kept = self._own.setdefault(process, client)
         if kept is not client:
             client.close()
         return kept
+
+
+class _Own:
+    """A client that is closed by whoever uses it last.
+
+    To close a socket under a thread that waits for it frees its number for the host's next file, and TLS goes
+    on to read and write by number.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._users = 0
+        self._closed = False
+        self._guard = RLock()  # a signal's handler may close amid a request of its own thread
+
+    def __enter__(self) -> Any:
+        with self._guard:
+            self._users += 1
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            self._users -= 1
+            unused = self._closed and not self._users
+        if unused:
+            self._client.close()
+
+    def close(self) -> None:
+        """Close it, or have it closed."""
+        with self._guard:
+            self._closed = True
+            unused = not self._users
+        if unused:
+            self._client.close()
 
 
 class AsyncHttp(_Gated):
