@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -36,6 +37,12 @@ def _own_environment(_state_root: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def pytest_sessionfinish() -> None:
+    """Keep what was measured: a worker of a long run that is slow to end is killed."""
+    if "coverage" in sys.modules and (measuring := sys.modules["coverage"].Coverage.current()) is not None:
+        measuring.save()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
