@@ -48,9 +48,8 @@ def main() -> None:
     print("ready", flush=True)
     deadline = time.monotonic() + PATIENCE
     found: dict[int, int] = {}
-    while set(found) < set(workers) or set(found.values()) != {40}:
+    while len(found) < 2 or set(found) < set(workers) or set(found.values()) != {40}:
         assert time.monotonic() < deadline, (workers, found)
         found |= sent(["watcher"] * 6)
     sent(units[TASKS:])
-    assert len(workers) > 1, "one process did it all"
     assert client.stats()["accepted"] == 0, "who sends tasks decides nothing"
