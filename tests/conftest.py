@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from tests.conformance import suite_of
@@ -41,7 +41,8 @@ def anyio_backend() -> str:
 
 def pytest_sessionfinish() -> None:
     """Keep what was measured: a worker of a long run that is slow to end is killed."""
-    if "coverage" in sys.modules and (measuring := sys.modules["coverage"].Coverage.current()) is not None:
+    measuring = Coverage.current()
+    if measuring is not None:
         measuring.save()
 
 

@@ -156,11 +156,8 @@ class _Own:
 
     def close(self) -> None:
         """Close it, or have it closed."""
-        with self._guard:
+        with self:
             self._closed = True
-            unused = not self._users
-        if unused:
-            self._client.close()
 
 
 class AsyncHttp(_Gated):
