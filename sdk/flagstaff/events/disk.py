@@ -19,10 +19,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from flagstaff.events.frames import frame_event
+from flagstaff.events.homes import Home
 from flagstaff.events.inheritance import Inheritance
 from flagstaff.events.ledger import CORRUPT
 from flagstaff.events.refused import Refused
-from flagstaff.events.segments import LEAST_ROOM, Home, Segment
+from flagstaff.events.segments import LEAST_ROOM, Segment
 from flagstaff.events.spool import Batch, MemorySpool, Record
 from flagstaff.runtime.notice import info, warn
 

@@ -7,15 +7,16 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from flagstaff.events.homes import abandoned
 from flagstaff.events.refused import Refused
-from flagstaff.events.segments import Segment, abandoned
+from flagstaff.events.segments import Segment
 from flagstaff.runtime.notice import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from flagstaff.events.segments import Home
+    from flagstaff.events.homes import Home
 
 __all__ = ["SPOOL_NAME", "Inheritance"]
 

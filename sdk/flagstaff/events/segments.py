@@ -1,8 +1,7 @@
-"""The files of a spool: segments that only grow, in a directory that one living process owns.
+"""The files of a spool: segments that only grow.
 
-A process holds its directory's lock for as long as it lives; whoever can take the lock is the heir of what
-lies there. Everything is 0600 or 0700 and opened without following links. Every function here may raise
-OSError, but those that let go of something.
+They are 0600 and opened without following links. Every function here may raise OSError, but those that let go
+of something.
 
 A segment that is written to is mapped into memory, whole from the start on: to keep an event is to copy its
 bytes, which no other thread can come in between, and the operating system has them from then on. All its room
@@ -13,7 +12,6 @@ be dealt with.
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import stat
@@ -24,18 +22,14 @@ from typing import TYPE_CHECKING
 from flagstaff.events.frames import MOST_FORMS, Scan, frame_exposure, frame_form, scan, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from flagstaff.events.homes import Home
     from flagstaff.events.model import Form
     from flagstaff.events.spool import Breathe
 
-__all__ = ["LEAST_ROOM", "Home", "Segment", "abandoned"]
+__all__ = ["LEAST_ROOM", "Segment"]
 
-_LOCK = "lock"
-_SUFFIX = ".events"
-_UNBORN = ".new-"  # a directory whose lock is not taken yet: nobody's to inherit
-_TRIES = 3
 _LARGEST = 16 * 1024 * 1024  # bytes; no segment of ours comes near it
 _MORE = 64 * 1024  # bytes read beyond what is asked for: frames are larger than their events
 _PER_RECORD = 1024  # bytes read for each record that is asked for
@@ -72,7 +66,7 @@ class Segment:
     @classmethod
     def new(cls, home: Home, number: int, room: int, *, sync: bool = False) -> Segment:
         """An empty segment of ours, ``room`` bytes large; with ``sync``, its name outlives a power loss."""
-        segment = cls(home, home.path / f"{number:08d}{_SUFFIX}")
+        segment = cls(home, home.segment(number))
         segment.room = room
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(segment._path, flags, 0o600)
@@ -242,122 +236,6 @@ class Segment:
                 os.close(handle)
 
 
-class Home:
-    """A directory of segments, locked."""
-
-    def __init__(self, path: Path, lock: int) -> None:
-        self.path: Path = path
-        self._lock: int | None = lock
-
-    @classmethod
-    def new(cls, root: Path, name: str) -> Home:
-        """A directory of our own, locked before others can find it."""
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_ours(root)
-        for attempt in range(_TRIES):
-            # An heir that cleans up may take it for one that was never finished.
-            with suppress(FileNotFoundError, BlockingIOError):
-                return cls._new(root, f"{name}-{attempt}")
-        raise _error(errno.EBUSY)
-
-    @classmethod
-    def _new(cls, root: Path, name: str) -> Home:
-        unborn, path = root / (_UNBORN + name), root / name
-        unborn.mkdir(mode=0o700)
-        home = cls(path, _take(unborn / _LOCK, os.O_CREAT | os.O_EXCL))
-        try:
-            unborn.rename(path)
-        except OSError:
-            home.release()
-            raise
-        return home
-
-    @property
-    def lost(self) -> bool:
-        """Whether somebody has removed it."""
-        return not self.path.is_dir()
-
-    def attest(self) -> None:
-        """Show that its owner lives, to whoever may ask later when that was last so."""
-        if self._lock is not None:
-            with suppress(OSError):
-                os.utime(self._lock)
-
-    @property
-    def attested(self) -> float:
-        """When its owner was last known to live, in seconds since the epoch."""
-        return -1.0 if self._lock is None else os.fstat(self._lock).st_mtime
-
-    def sync(self) -> None:
-        """Have the names of what lies here outlive a power loss."""
-        for path in (self.path, self.path.parent):
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-
-    def segments(self) -> list[tuple[Path, int]]:
-        """The segments that lie here, oldest first, and their sizes."""
-        with os.scandir(self.path) as entries:
-            found = sorted((entry.name, entry) for entry in entries if entry.name.endswith(_SUFFIX))
-        return [
-            (self.path / name, entry.stat(follow_symlinks=False).st_size) for name, entry in sorted(found)
-        ]
-
-    def remove(self) -> None:
-        """Remove the directory if no segment lies in it any more, and let go of it."""
-        with suppress(OSError):
-            if not self.segments():
-                (self.path / _LOCK).unlink()
-                self.path.rmdir()
-        self.release()
-
-    def release(self) -> None:
-        """Let go of it: what lies here is for an heir."""
-        if self._lock is not None:
-            with suppress(OSError):
-                # Not only closed: a child that is being forked now may have a copy.
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-        self.forget()
-
-    def forget(self) -> None:
-        """Give up a copy of the lock, in a child process: it stays the parent's."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            with suppress(OSError):
-                os.close(lock)
-
-
-def abandoned(root: Path, wanted: Callable[[Home], bool]) -> Iterator[Home]:
-    """Directories whose owners are gone and that are wanted, each locked by us as soon as it is given out."""
-    try:
-        _check_ours(root)
-        with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries)
-    except OSError:
-        return
-    for name in names:
-        home = _orphan(root / name)
-        if home is None:
-            continue
-        if name.startswith(_UNBORN):
-            home.remove()
-        elif wanted(home):
-            yield home
-        else:
-            home.release()
-
-
-def _orphan(path: Path) -> Home | None:
-    with suppress(OSError):  # somebody else's, or it is being removed
-        try:
-            return Home(path, _take(path / _LOCK, 0))
-        except FileNotFoundError:
-            path.rmdir()  # its maker died at once, or its remover; this harms nothing that is not empty
-    return None
-
-
 def _allocate(handle: int, size: int) -> None:
     """Take room on the disk, now."""
     try:
@@ -372,7 +250,7 @@ def _allocate(handle: int, size: int) -> None:
     for at in range(0, size, len(_CHUNK)):
         chunk = _CHUNK[: size - at]
         if os.write(handle, chunk) != len(chunk):
-            raise _error(errno.ENOSPC)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _position(data: bytes) -> int:
@@ -382,25 +260,3 @@ def _position(data: bytes) -> int:
         if at ^ complement == _ALL_BITS and _left.size <= at <= len(data):
             return int(at)
     return 0
-
-
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
-
-
-def _check_ours(root: Path) -> None:
-    """Whoever else could write here could have us send whatever he likes."""
-    status = root.stat(follow_symlinks=False)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise PermissionError(errno.EACCES, "the directory belongs to others as well")
-
-
-def _take(path: Path, flags: int) -> int:
-    """The lock's descriptor; BlockingIOError where somebody else has it."""
-    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | flags, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
