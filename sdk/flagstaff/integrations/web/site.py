@@ -12,11 +12,13 @@ from .visitors import Visitors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from flagstaff import AsyncClient, Client
 
     from .flags import Watcher
+
+    T = TypeVar("T")
 
 __all__ = ["Site"]
 
@@ -70,6 +72,14 @@ class Site:
         self.visitors: Visitors | None = None if visitor_cookie is None else Visitors(visitor_cookie, secrets)
         self.watchers: list[Watcher] = []
         self._warned: set[str] = set()
+
+    def ask(self, what: str, function: Callable[..., T], *given: Any, instead: T) -> T:
+        """What a function comes to; ``instead`` if it raises, which is logged and not the request's."""
+        try:
+            return function(*given)
+        except Exception as error:  # noqa: BLE001 - the host's code, or a mistake of ours
+            self.warn(what, error)
+            return instead
 
     def warn(self, what: str, error: BaseException) -> None:
         """Log that code of the host's failed, once for each kind of failure; its text may hold anything."""

@@ -54,10 +54,7 @@ class Visit:
         self._keeps: str | None = None  # the token to keep in a cookie
         self._clears = False
         if site.client.accepts_tokens or site.debug:
-            try:
-                self._look_for_override()
-            except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the host a request
-                site.warn("looking for an override", error)
+            site.ask("looking for an override", self._look_for_override, instead=None)
 
     # -- who comes -----------------------------------------------------------------------------------
 
@@ -104,7 +101,7 @@ class Visit:
         """Whom this request's flags are decided for. Never raises."""
         memo = self._memo
         if "context" not in memo:
-            self._remember(self._load())
+            self._remember(self.site.ask("the context loader", self._load, instead=None))
         context: Context = memo["context"]
         return context
 
@@ -129,20 +126,14 @@ class Visit:
         if loader is None:
             return None
         if self.site.loads_async:
-            self.site.warn("the context loader", TypeError("it has to be awaited"))
-            return None
-        try:
-            return loader(self.incoming.request)
-        except Exception as error:  # noqa: BLE001 - as above
-            self.site.warn("the context loader", error)
-            return None
+            raise TypeError("it has to be awaited")
+        return loader(self.incoming.request)
 
     def _remember(self, loaded: Any) -> None:
-        try:
-            context = self.site.context_of(loaded, self.visitor_id)
-        except Exception as error:  # noqa: BLE001 - a hostile mapping
-            self.site.warn("the context loader's result", error)
-            context = Context(self.visitor_id)
+        site, visitor = self.site, self.visitor_id
+        context = site.ask(
+            "the context loader's result", site.context_of, loaded, visitor, instead=Context(visitor)
+        )
         self._memo.setdefault("context", context)
 
     def _watched(self) -> BoundFlags | None:
@@ -174,12 +165,11 @@ class Visit:
         return known or (None if self._answered else visitors.mint())
 
     def _may_remember(self) -> bool:
+        return self.site.ask("the consent function", self._consented, instead=False)
+
+    def _consented(self) -> bool:
         consent = self.site.consent
-        try:
-            return consent is None or bool(consent(self.incoming.request))
-        except Exception as error:  # noqa: BLE001 - the host's function; no answer is no consent
-            self.site.warn("the consent function", error)
-            return False
+        return consent is None or bool(consent(self.incoming.request))
 
     # -- what is forced ------------------------------------------------------------------------------
 
@@ -238,11 +228,7 @@ class Visit:
     def respond(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """The headers that a response with these is to have. Never raises."""
         self._answered = True
-        try:
-            return self._respond(headers)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the host a request
-            self.site.warn("the response's headers", error)
-            return headers
+        return self.site.ask("the response's headers", self._respond, headers, instead=headers)
 
     def respond_raw(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The same for bytes."""
