@@ -7,7 +7,7 @@ in it now is put in. The rest stays, so new rules cost what is new in them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from flagstaff.errors import Problem
 
@@ -24,19 +24,23 @@ _Note = tuple[int, tuple[tuple[str, str], ...]]
 class Index:
     """What was found in each part, and what that comes to."""
 
-    def __init__(self, before: Index | None) -> None:
-        notes = before.notes if before else {}
-        self.notes: dict[str, dict[str, _Note]] = {
-            section: {**notes.get(section, {})} for section in SECTIONS
-        }
+    def __init__(self, before: Index | None, rest: Callable[[], object]) -> None:
+        """``rest`` is called between steps: of many flags, a copy of each of these is a lengthy one."""
+        self.notes: dict[str, dict[str, _Note]] = {}
+        for section in SECTIONS:
+            rest()
+            self.notes[section] = {**before.notes[section]} if before else {}
         self.problems: dict[Part, tuple[Problem, ...]] = {**before.problems} if before else {}
         self.faults: dict[Part, str] = {**before.faults} if before else {}
         self.uses: dict[Part, Mapping[Part, int]] = {**before.uses} if before else {}
+        rest()
         self._named: dict[Part, int] = {**before._named} if before else {}  # by how many parts each is used
         self._slots: dict[Part, tuple[Slot, ...]] = {**before._slots} if before else {}
+        rest()
         self._salts: Counter[str] = Counter()
         if before:
             dict.update(self._salts, before._salts)
+            rest()
         self._linked: set[Part] = before._linked if before else set()
         self._unanswerable: tuple[tuple[Part, str], ...] = before._unanswerable if before else ()
         self._stirred = before is None  # whether what asks for what has changed

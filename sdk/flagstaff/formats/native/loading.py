@@ -88,7 +88,7 @@ class _Reader:
         self._breathe = breathe
         self._breath = perf_counter() + _BREATH
         self._store = Store({}, {section: {} for section in SECTIONS})
-        self._index = Index(before.index if before else None)
+        self._index = Index(before.index if before else None, self._rest)
         self._session = Session()
         self._moulds = {section: Moulds(section) for section in SECTIONS}
         self._alike = Alike(self._store, self._session)
@@ -99,6 +99,7 @@ class _Reader:
 
     def read_text(self, text: str) -> Loaded:
         """Irregular, RulesError."""
+        self._rest()
         head: dict[str, Any] = {}
         old, texts = self._old.texts, self._store.texts
         for raw in scan(text, old, head, texts, self._moulds, rest=self._rest):

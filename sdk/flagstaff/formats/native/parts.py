@@ -150,6 +150,7 @@ def _section(
     names, knowns = list(before), list(before.values())
     guess, stretch, count = 0, 1, 0
     starts, rejected = text.startswith, set[str]()
+    rest()
     at = _blank(text, at)
     while text[at] != "}":
         run = knowns[guess : guess + stretch]
