@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Flags", "Segments", "Store"]
 
 _AT_HAND = 256
-"""How many parts are kept as values, for those that many others name."""
+"""How many parts are kept as values, for those that many others name, and how many flags as flags."""
 
 
 class Store:
@@ -119,17 +119,24 @@ _ORDER = ("segments", "experiments", "holdouts", "flags", "layers")
 
 
 class Flags(Mapping[str, Flag]):
-    """The engine's flags, each made when it is asked for."""
+    """The engine's flags, each made when it is asked for; a few are kept, for who asks again."""
 
     def __init__(self, store: Store, malformed: Collection[str]) -> None:
         self._store = store
         self._texts = store.texts["flags"]
         self._malformed = malformed
+        self._made: dict[str, Flag] = {}
 
     def __getitem__(self, key: str) -> Flag:
-        if key in self._malformed or key not in self._texts:
-            raise KeyError(key)
-        return translate_flag(key, self._store.value(Part("flags", key)), self._store)
+        flag = self._made.get(key)
+        if flag is None:
+            if key in self._malformed or key not in self._texts:
+                raise KeyError(key)
+            flag = translate_flag(key, self._store.value(Part("flags", key)), self._store)
+            if len(self._made) >= _AT_HAND:
+                self._made.clear()
+            self._made[key] = flag
+        return flag
 
     def __contains__(self, key: object) -> bool:
         return key in self._texts and key not in self._malformed
