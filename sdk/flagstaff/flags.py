@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from .core.context import ANONYMOUS, Context, as_context
-from .core.decision import Decision, Reason, fresh
+from .core.decision import Decision, Reason, own
 from .errors import OverrideError
 from .overrides import OVERRIDE, Forced, Overrides
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .core.context import Whom
     from .core.evaluate import Snapshot
     from .core.explain import Explanation
-    from .core.rules import Flag
     from .overrides.ladder import Frame, Wanted
 
     T = TypeVar("T")
@@ -39,21 +38,11 @@ __all__ = ["BoundFlags", "Flags", "variant_named"]
 class _Table:
     """A snapshot and what has been asked of it: a new one for every version of the rules."""
 
-    __slots__ = ("_forced", "answers", "snapshot")
+    __slots__ = ("answers", "snapshot")
 
     def __init__(self, snapshot: Snapshot | None) -> None:
         self.snapshot = snapshot
         self.answers: dict[str, Any] = {}  # a Decision, or a function that makes one for a context
-        self._forced: dict[str, Flag] = {}  # kept: rules that were read lazily make a flag whenever asked
-
-    def forced(self, key: str) -> Flag | None:
-        """The flag, which an override names."""
-        found = self._forced.get(key)
-        if found is None and self.snapshot is not None:
-            found = self.snapshot.rules.flags.get(key)
-            if found is not None:
-                self._forced[key] = found
-        return found
 
 
 class Flags:
@@ -126,11 +115,13 @@ class Flags:
             decision: Decision = answer if type(answer) is Decision else answer(context)
         except Exception:  # noqa: BLE001  # first use, an unknown flag, or a hostile context
             decision = self._carefully(flag, context, default)
-        if default is not None and decision.value.__class__ is not default.__class__:
+        value = decision.value
+        if default is not None and value.__class__ is not default.__class__:
             decision = _typed(decision, default)
+            value = decision.value
         if decision.experiment is not None and exposure and self._expose is not None:
             self._expose(decision, context)
-        return decision.value
+        return value
 
     def variant(self, flag: str, context: Whom = ANONYMOUS, exposure: bool = True) -> str | None:
         """The name of the variant that the context gets; None where the flag can't be decided."""
@@ -295,23 +286,24 @@ class Flags:
     def _forced(self, table: _Table, flag: Any) -> Decision | None:
         """The decision that an override forces, if one names the flag and the rules can serve it."""
         forced = self._overrides.find(flag) if isinstance(flag, str) else None
-        found = None if forced is None else table.forced(flag)
-        if forced is None or found is None:
+        if forced is None or table.snapshot is None:
+            return None
+        found = table.snapshot.rules.flags.get(flag)
+        if found is None:
             return None
         name = variant_named(forced, found.variants)
         if name is None:
             return None
         variant, metadata = found.variants[name], {**found.metadata, "override": forced.rung}
-        decision = Decision(
+        return Decision(
             flag,
             enabled=variant.enabled,
-            value=variant.value,
+            value=own(variant.value),
             variant=variant.name or name,
             reason=Reason.OVERRIDE,
             metadata=metadata,
             defers=not variant.valued,
         )
-        return fresh(decision)
 
     def _check_overrides(self, wanted: Mapping[str, Wanted], rung: str = "override") -> None:
         """OverrideError for the first override that the rules can't serve; rules not yet there serve any."""

@@ -163,10 +163,10 @@ def test_works_out_json_logic(case: Any, converted: bool) -> None:
     rule, data, result = case
     if not isinstance(data, Mapping):  # what there is no context for is an item of a list
         compute = logic({"map": [[data], rule]}, {}, lambda *_: {})
-        assert compute(Context(), time) == [result]
+        assert compute()(Context(), time) == [result]
     elif isinstance(result, list | dict):
         compute = logic(rule, {}, lambda context, _: context.attributes)
-        assert compute(context(data), time) == result
+        assert compute()(context(data), time) == result
     else:
         targeting = {"if": [{"===": [rule, result]}, "yes", "no"]}
         flag = {"state": "ENABLED", "variants": {"yes": "y", "no": "n"}, "targeting": targeting}

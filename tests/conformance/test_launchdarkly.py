@@ -86,5 +86,5 @@ def read_buckets(root: Path) -> Iterator[tuple[str, Case]]:
 def test_draws_as_the_vendor_does(case: Case) -> None:
     prefix = f"{case['key']}.{case['salt']}" if case.get("seed") is None else str(case["seed"])
     scheme = Scheme("sha1_60", "unit")
-    number = scheme.number(f"{prefix}.{case['value']}")
+    number = scheme.rank(f"{prefix}.{case['value']}")
     assert scheme.bucket(number) == pytest.approx(case["bucket"], abs=1e-7)

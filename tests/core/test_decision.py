@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flagstaff.core.decision import NO_METADATA, Decision, Exposed, Reason, fresh, is_flat
+from flagstaff.core.decision import NO_METADATA, Decision, Exposed, Reason, shared
 
 
 def decision(**changes: Any) -> Decision:
@@ -96,36 +96,66 @@ def test_a_decision_shows_what_it_has_to_say() -> None:
     assert repr(failed) == "Decision('x', enabled=False, reason=GENERAL, error='no')"
 
 
-def test_a_fresh_value_is_the_same_value_and_nobody_elses() -> None:
-    value = {"a": [1, {"b": [2]}], "c": "text"}
-    made = decision(value=value, experiment="wording", exposed=EXPOSED)
-    copy = fresh(made)
-    assert copy == made
-    assert copy._exposed is EXPOSED
-    copy.value["a"][1]["b"].append(3)
-    assert value == {"a": [1, {"b": [2]}], "c": "text"}
-
-
 @pytest.mark.parametrize(
-    ("value", "flat"),
+    "value",
     [
-        ({}, True),
-        ([], True),
-        ({"a": 1, "b": "text"}, True),
-        ([1, None], True),
-        ({"a": []}, False),
-        ([1, {}], False),
-        (OrderedDict(a=1), False),
+        {"a": [1, {"b": [2]}], "c": "text"},
+        {"a": 1, "b": "text"},
+        [1, None],
+        [{"a": 1}],
+        OrderedDict(a=1),
+        {},
+        [],
     ],
 )
-def test_a_flat_value_is_a_plain_container_of_what_cannot_be_changed(value: Any, flat: bool) -> None:
-    assert is_flat(value) is flat
+def test_whoever_looks_at_a_shared_value_gets_a_copy(value: Any) -> None:
+    before = deepcopy(value)
+    made = shared(decision(value=value, experiment="wording", exposed=EXPOSED))
+
+    seen = made.value
+
+    assert seen == before
+    assert seen is not made.value
+    _spoil(seen)
+    assert made.value == value == before
+
+
+def _spoil(value: Any) -> None:
+    """Change all that can be changed in it."""
+    for item in [*value.values()] if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _spoil(item)
+    value.clear()
+
+
+@pytest.mark.parametrize("value", [{"a": [1]}, {"a": 1}])
+def test_a_shared_decision_is_the_same_decision(value: Any) -> None:
+    known: dict[str, Any] = {"error": "no", "metadata": {"a": 1}, "defers": True}
+    known |= {"rule": "r", "experiment": "e", "exposed": EXPOSED}
+    made = Decision("f", enabled=True, value=value, variant="v", reason=Reason.SPLIT, **known)
+    alike = Decision("f", enabled=True, value=value, variant="v", reason=Reason.SPLIT, **known)
+
+    assert shared(made) is made
+    assert isinstance(made, Decision)
+    assert made == alike
+    assert repr(made) == repr(alike)
+    assert made.replace(rule=None) == alike.replace(rule=None)
+    assert all(getattr(made, name) == getattr(alike, name) for name in Decision.__slots__)
+    with pytest.raises(AttributeError, match="can't be changed"):
+        made.value = 1
+
+
+def test_a_copy_of_a_shared_decision_is_plain_data() -> None:
+    made = shared(decision(value={"a": [1]}))
+    for other in (deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert type(other) is Decision
+        assert other == made
+        assert other.value is other.value
 
 
 @pytest.mark.parametrize("value", ["text", 5, 1.5, True, None])
 def test_what_cannot_be_changed_need_not_be_copied(value: Any) -> None:
-    made = decision(value=value)
-    assert fresh(made) is made
+    assert type(shared(decision(value=value))) is Decision
 
 
 def test_a_reason_is_text() -> None:
@@ -137,29 +167,3 @@ def test_a_reason_is_text() -> None:
 def test_exposures_of_one_arm_share_what_tells_them_apart() -> None:
     assert EXPOSED.unit_type == "user.id"
     assert EXPOSED.key == "wording\x002\x00a\x00user.id"
-
-
-@pytest.mark.parametrize("value", [{"a": [1]}, [{"a": 1}]])
-def test_a_fresh_decision_is_the_same_with_a_value_of_its_own(value: Any) -> None:
-    exposed = Exposed(
-        flag="f", experiment="e", variant="v", unit=("id",), unit_type="id", rule="r", revision=1
-    )
-    known: dict[str, Any] = {
-        "rule": "r",
-        "experiment": "e",
-        "error": "no",
-        "metadata": {"a": 1},
-        "defers": True,
-    }
-    made = Decision(
-        "f", enabled=True, value=value, variant="v", reason=Reason.SPLIT, exposed=exposed, **known
-    )
-
-    copy = fresh(made)
-
-    assert type(copy) is Decision
-    assert copy == made
-    assert all(getattr(copy, name) == getattr(made, name) for name in Decision.__slots__)
-    assert copy.value is not made.value
-    with pytest.raises(AttributeError, match="can't be changed"):
-        copy.value = 1

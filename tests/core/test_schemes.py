@@ -55,11 +55,21 @@ def test_digests_count_by_their_leading_digits(text: str) -> None:
 
 @given(TEXTS)
 def test_a_percentage_is_never_a_hundred(text: str) -> None:
-    share = HASHES["md5_percent"].of(text)
+    scheme = Scheme("md5_percent", "raw")
+    share = scheme.bucket(scheme.rank(text))
     assert 0 <= share < 100
     whole = int(hashlib.md5(text.encode()).hexdigest(), 16) % 9999
     if whole != 9998:
         assert share == whole / 9998 * 100
+
+
+@given(TEXTS, st.floats(0, 100))
+def test_a_percentage_lies_below_a_bound_if_its_rank_lies_below_the_cut(text: str, bound: float) -> None:
+    scheme = Scheme("md5_percent", "raw")
+    rank = scheme.rank(text)
+    share = scheme.bucket(rank)
+    for each in (bound, share, math.nextafter(share, 0), math.nextafter(share, 100), 99.99, 100.0, 101.0):
+        assert (rank < scheme.cut(each)) == (share < each)
 
 
 def test_a_text_that_would_come_to_a_hundred_is_repeated() -> None:
@@ -76,8 +86,8 @@ def test_every_text_has_a_hash(name: str) -> None:
 
 @given(TEXTS)
 def test_the_native_scheme_is_the_native_draw(text: str) -> None:
-    assert NATIVE.number(text) == hash32(text)
-    assert NATIVE.bucket(NATIVE.number(text)) == bucket(hash32(text))
+    assert NATIVE.rank(text) == hash32(text)
+    assert NATIVE.bucket(NATIVE.rank(text)) == bucket(hash32(text))
     assert NATIVE.cut(1234) == cut(1234)
     assert NATIVE.end == BUCKETS
 
@@ -95,7 +105,7 @@ SCHEMES = st.builds(
 def test_a_number_lies_below_a_cut_if_its_bucket_lies_below_the_bound(
     scheme: Scheme, text: str, data: Any
 ) -> None:
-    number = scheme.number(text)
+    number = scheme.rank(text)
     found = scheme.bucket(number)
     assert 0 <= found < scheme.size
     bound = data.draw(st.one_of(st.integers(0, scheme.size), st.sampled_from([found, found + 1])))
@@ -106,13 +116,21 @@ def test_a_number_lies_below_a_cut_if_its_bucket_lies_below_the_bound(
 
 def test_a_seed_counts_for_murmur3() -> None:
     hashed = mmh3.hash(b"group:unit", 86028157, signed=False)
-    assert Scheme("murmur3", "scale", 77, 86028157).number("group:unit") == hashed
-    assert Scheme("murmur3", "mod", 77, 86028157).number("group:unit") == hashed % 77
+    assert Scheme("murmur3", "scale", 77, 86028157).rank("group:unit") == hashed
+    assert Scheme("murmur3", "mod", 77, 86028157).rank("group:unit") == hashed % 77
+
+
+@given(TEXTS)
+def test_a_rank_tells_the_hash_behind_it(text: str) -> None:
+    for name in ("sha1_60", "md5_32"):
+        scheme = Scheme(name, "unit")
+        assert scheme.hashed(scheme.rank(text)) == HASHES[name].of(text)
+    assert isinstance(Scheme("sha1_60", "unit").rank(text), bytes)
 
 
 def test_a_unit_interval_is_closed() -> None:
     scheme = Scheme("sha1_60", "unit")
-    number = scheme.number("flag.salt.user")
+    number = scheme.rank("flag.salt.user")
     bucket = scheme.bucket(number)
     assert bucket == int(hashlib.sha1(b"flag.salt.user").hexdigest()[:15], 16) / float(0xFFFFFFFFFFFFFFF)
     assert scheme.cut(bucket) <= number < scheme.cut(math.nextafter(bucket, 1))
@@ -128,7 +146,7 @@ def test_a_number_lies_below_a_cut_if_its_fraction_lies_below_the_bound(
     name: str, text: str, bound: float
 ) -> None:
     scheme = Scheme(name, "unit")
-    number = scheme.number(text)
+    number = scheme.rank(text)
     bucket = scheme.bucket(number)
     for each in (bound, bucket, math.nextafter(bucket, 0), math.nextafter(bucket, 2)):
         assert (number < scheme.cut(each)) == (bucket < each)
@@ -147,7 +165,7 @@ def test_a_number_lies_below_a_cut_if_its_fraction_lies_below_the_bound(
 def test_a_number_is_the_same_by_its_phrase(scheme: Scheme, text: str) -> None:
     phrase, parts = scheme.phrase()
     names = {f"p{index}": part for index, part in enumerate(parts)}
-    assert eval(phrase.format("text", *names), {"text": text, **names}) == scheme.number(text)
+    assert eval(phrase.format("text", *names), {"text": text, **names}) == scheme.rank(text)
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1"])

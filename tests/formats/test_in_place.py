@@ -135,7 +135,7 @@ def test_a_reader_that_is_written_in_place_reads_what_its_function_does(vendor: 
                 assert _is_on(client, f"pro {index}", context) == (value == "pro"), said
                 if not isinstance(value, str | None):  # no unit
                     continue
-                number = None if value is None else Scheme("murmur3", "mod", 7).number(f"salt{value}")
+                number = None if value is None else Scheme("murmur3", "mod", 7).rank(f"salt{value}")
                 for stop in (3, 7):
                     wanted = number is not None and number < stop
                     assert _is_on(client, f"drawn {stop} {index}", context) == wanted, said

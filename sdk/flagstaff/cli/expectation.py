@@ -214,7 +214,7 @@ class _Arithmetic:
         if not is_left_open(share.bucket.unit, self._unit, self._context):
             if isinstance(share.bucket.unit, Reader):
                 raise _NoArithmeticError
-            return ([world], []) if share.includes(share.bucket.number(unit), self._now) else ([], [world])
+            return ([world], []) if share.includes(share.bucket.rank(unit), self._now) else ([], [world])
         ranges = share.ranges_at(self._now)
         self._count()
         return _there(world.inside(share.bucket, ranges)), _there(world.outside(share.bucket, ranges))

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from .context import Context
-from .decision import Decision, fresh, is_flat, renewed
+from .decision import Decision
 from .dialect import Dialect, Draw
 from .logic import holds, in_range, is_whole, there, within
 from .rules import LAST, STOP, Arm, Bucket, Computed, Experiment, Flag, Rule, Serve, Share, Split
-from .schemes import Number, Scheme
+from .schemes import Number, Rank, Scheme
 from .source import Source
 from .subjects import TARGETING_KEY, Reader, Subject
 from .verdicts import Choices, Verdicts
@@ -133,10 +133,7 @@ class _FlagWriter:
         chosen = Choices({name: self._verdicts.served(rule, name) for name in self._flag.variants})
         source.line(f"v = {self._dialect.computed(source, computed)}")
         with source.block("if v is not None:"):
-            decision = f"{source.constant(chosen)}[v]"
-            if any(fresh(made) is not made for made in chosen.values()):
-                decision = f"{source.constant(fresh)}({decision})"
-            source.line(f"return {decision}")
+            source.line(f"return {source.constant(chosen)}[v]")
 
     def _pins(self, pins: Mapping[str, str], subject: Subject, rule: Rule | None) -> None:
         if not pins:
@@ -146,7 +143,7 @@ class _FlagWriter:
         self._source.line(f"u = {self._dialect.unit(self._source, subject)}")
         with self._source.block(f"if u in {name}:"):
             self._dialect.pinned(self._source)
-            self._source.line(f"return {self._source.constant(fresh)}({name}[u])")
+            self._source.line(f"return {name}[u]")
 
     @contextmanager
     def _unit(self, subject: Subject, absent: Number | None = None) -> Iterator[None]:
@@ -205,20 +202,13 @@ class _FlagWriter:
             with source.block(f"if {condition}:"):
                 self._return(decision)
 
-    def _many_arms(self, stops: list[Number], decisions: list[Decision]) -> None:
+    def _many_arms(self, stops: list[Rank], decisions: list[Decision]) -> None:
         source = self._source
-        names = [source.constant(value) for value in (fresh, decisions, bisect_right, stops)]
-        source.line("return {}({}[{}({}, n)])".format(*names))
+        names = [source.constant(value) for value in (decisions, bisect_right, stops)]
+        source.line("return {}[{}({}, n)]".format(*names))
 
     def _return(self, decision: Decision) -> None:
-        source, value = self._source, decision.value
-        name = source.constant(decision)
-        if fresh(decision) is not decision:
-            if is_flat(value):
-                name = f"{source.constant(renewed)}({name}, {source.constant(value)}.copy())"
-            else:
-                name = f"{source.constant(fresh)}({name})"
-        source.line(f"return {name}")
+        self._source.line(f"return {self._source.constant(decision)}")
 
 
 def _draws(rule: Rule) -> bool:

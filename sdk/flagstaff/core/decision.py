@@ -18,10 +18,8 @@ __all__ = [
     "Exposed",
     "Reason",
     "Undecidable",
-    "fresh",
-    "is_flat",
     "own",
-    "renewed",
+    "shared",
 ]
 
 
@@ -92,7 +90,7 @@ class Exposed:
 class Decision:
     """One answer: what a flag is for a context, and why. Immutable; most are made once and shared.
 
-    ``value`` is the variant's value (containers are the caller's own copy), ``variant`` its name or
+    ``value`` is the variant's value (of a container, a copy for whoever looks), ``variant`` its name or
     None where the caller's default was served, ``rule`` the id of the rule that served (its index as
     text where it has no id), ``experiment`` the experiment that served it: only then is there an
     exposure. ``error`` is a sentence for people, None unless ``reason`` is an error.
@@ -195,45 +193,38 @@ _PUBLIC = tuple(name for name in Decision.__slots__ if not name.startswith("_"))
 _COMPARED = tuple(name for name in _PUBLIC if name != "metadata")
 
 
-class _Draft:
-    """A decision in the making: it can be filled in at a sixth of the cost, until it is made a Decision."""
-
-    __slots__ = Decision.__slots__
-
-
 _CONTAINERS = (dict, list)  # a union would be put together again whenever it is asked for
+_stored_value: Any = Decision.__dict__["value"].__get__
 
 
-def fresh(decision: Decision) -> Decision:
-    """The decision with a value that is the caller's own: a copy, where the value can be changed."""
-    if not isinstance(decision.value, _CONTAINERS):
-        return decision
-    return renewed(decision, own(decision.value))
+class _Deep(Decision):
+    """A decision whose value holds what can be changed: whoever looks gets a copy."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        return own(_stored_value(self))
 
 
-def renewed(decision: Decision, value: Any) -> Decision:
-    """The decision with this copy of its value."""
-    draft: Any = _Draft()
-    draft.flag = decision.flag
-    draft.enabled = decision.enabled
-    draft.value = value
-    draft.variant = decision.variant
-    draft.reason = decision.reason
-    draft.rule = decision.rule
-    draft.experiment = decision.experiment
-    draft.error = decision.error
-    draft.metadata = decision.metadata
-    draft._defers = decision._defers
-    draft._exposed = decision._exposed
-    draft.__class__ = Decision
-    made: Decision = draft
-    return made
+class _Flat(Decision):
+    """The same for a value that holds no containers itself, and is copied in one step."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        return _stored_value(self).copy()
 
 
-def is_flat(value: Any) -> bool:
-    """Whether a container holds none itself, so that its ``copy`` is all that ``own`` would make of it."""
-    items = value.values() if type(value) is dict else value
-    return type(value) in _CONTAINERS and not any(isinstance(item, _CONTAINERS) for item in items)
+def shared(decision: Decision) -> Decision:
+    """The decision, which was just made, as one that can be given to any number of people."""
+    value = decision.value
+    if isinstance(value, _CONTAINERS):
+        items = value.values() if type(value) is dict else value
+        is_flat = type(value) in _CONTAINERS and not any(isinstance(item, _CONTAINERS) for item in items)
+        object.__setattr__(decision, "__class__", _Flat if is_flat else _Deep)
+    return decision
 
 
 def own(value: Any) -> Any:

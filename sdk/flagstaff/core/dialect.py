@@ -117,7 +117,7 @@ class Plain:
         return f"{source.constant(_giving_up(node))}()"
 
     def computed(self, source: Source, node: Computed) -> str:
-        return f"{source.constant(node.compute)}({source.context()}, {source.constant(self.linker.now)})"
+        return f"{source.constant(node.compiled())}({source.context()}, {source.constant(self.linker.now)})"
 
     def unit(self, source: Source, subject: Subject) -> str:
         found = _subject(source, subject)

@@ -16,7 +16,7 @@ from .context import Context
 from .decision import Decision, Undecidable, own
 from .dialect import Draw, lookup, unit_of
 from .rules import Arm, Between, Broken, Computed, Condition, Leaf, Rule, Share
-from .schemes import Number
+from .schemes import Number, Rank
 from .source import Source
 from .subjects import Subject, label
 
@@ -151,7 +151,7 @@ class Trace:
 
     def computed(self, node: Computed, context: Context, now: Callable[[], float]) -> str | None:
         """The variant that an expression names."""
-        chosen = node.compute(context, now)
+        chosen = node.compiled()(context, now)
         text = f"{node.language} {_shown(node.expression)} = {_shown(chosen)}"
         self.add("expression", text, chosen, language=node.language, expression=own(node.expression))
         return chosen
@@ -163,11 +163,11 @@ class Trace:
         except Exception:  # noqa: BLE001  # a user's mapping may raise anything from get
             return None
 
-    def draw(self, draw: Draw, unit: str) -> Number:
-        """The number that a unit is drawn by."""
+    def draw(self, draw: Draw, unit: str) -> Rank:
+        """What a unit is drawn by."""
         scheme, text = draw.bucket.scheme, f"{draw.bucket.prefix}{unit}{draw.bucket.suffix}"
-        number = scheme.number(text)
-        bucket = scheme.bucket(number)
+        rank = scheme.rank(text)
+        number, bucket = scheme.hashed(rank), scheme.bucket(rank)
         target = _share_text(draw.share, self._now()) if draw.share else _arms_text(draw.arms)
         hashed = f"hash({_shown(text)})" + (f" = {number}" if number != bucket else "")
         size = f" of {scheme.size:,}" if scheme.spread in ("scale", "mod") else ""
@@ -180,7 +180,7 @@ class Trace:
             "target": target,
         }
         self.add("draw", line, bucket, **details)
-        return number
+        return rank
 
     def pinned(self, unit: str) -> None:
         self.add("pin", f"{_shown(unit)} is pinned", True, unit=unit)

@@ -26,7 +26,7 @@ from .rules import (
     Prerequisite,
     Share,
 )
-from .schemes import Number
+from .schemes import Rank
 from .source import Source
 from .subjects import Reader, Subject
 
@@ -181,14 +181,14 @@ def within(source: Source, dialect: Dialect, share: Share) -> str:
     cut = share.bucket.scheme.cut
     if share.steps:
         begins = [begins for begins, _ in share.steps]
-        cuts = [0, *(cut(bound) for _, bound in share.steps)]
+        cuts = [cut(0), *(cut(bound) for _, bound in share.steps)]
         names = (source.constant(value) for value in (cuts, bisect_right, begins, dialect.linker.now))
         return "n < {}[{}({}, {}())]".format(*names)
     ranges = (in_range(source, cut(start), cut(stop)) for start, stop in share.ranges)
     return " or ".join(ranges) or "False"
 
 
-def in_range(source: Source, start: Number, stop: Number) -> str:
+def in_range(source: Source, start: Rank, stop: Rank) -> str:
     """An expression that is true if ``n``, which is never negative, lies in [start, stop)."""
     below = f"n < {source.constant(stop)}"
     return below if start == 0 else f"{source.constant(start)} <= {below}"

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from .context import Context
 from .decision import Reason
 from .prepared import Prepared
-from .schemes import NATIVE, Number, Scheme
+from .schemes import NATIVE, Number, Rank, Scheme
 from .subjects import TARGETING_KEY, Subject
 
 __all__ = [
@@ -70,9 +70,9 @@ class Bucket:
         """What is hashed beside the unit."""
         return self.prefix.removesuffix(":") + self.suffix
 
-    def number(self, unit: str) -> Number:
+    def rank(self, unit: str) -> Rank:
         """What a unit is drawn by."""
-        return self.scheme.number(f"{self.prefix}{unit}{self.suffix}")
+        return self.scheme.rank(f"{self.prefix}{unit}{self.suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ class Share:
         begun = [bound for begins, bound in self.steps if begins <= now]
         return ((0, begun[-1]),) if begun and begun[-1] else ()
 
-    def includes(self, number: Number, now: float) -> bool:
-        """Whether a unit that is drawn by this number takes part at a point in time."""
+    def includes(self, rank: Rank, now: float) -> bool:
+        """Whether a unit that is drawn by this takes part at a point in time."""
         cut = self.bucket.scheme.cut
-        return any(cut(start) <= number < cut(stop) for start, stop in self.ranges_at(now))
+        return any(cut(start) <= rank < cut(stop) for start, stop in self.ranges_at(now))
 
 
 # -- conditions: true, false or unknown ----------------------------------------------------------
@@ -231,13 +231,15 @@ class Split:
 class Computed:
     """A variant that an expression names, in the language of another dialect; None: nothing.
 
-    ``compute`` is given a context and a function that tells the time. A variant that the flag doesn't have is
-    an error.
+    ``compiled`` makes the function, once it is needed; that is given a context and a function that tells the
+    time. A variant that the flag doesn't have is an error.
     """
 
     language: str
     expression: Any
-    compute: Callable[[Context, Callable[[], float]], str | None] = field(compare=False, repr=False)
+    compiled: Callable[[], Callable[[Context, Callable[[], float]], str | None]] = field(
+        compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

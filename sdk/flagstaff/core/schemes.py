@@ -7,7 +7,7 @@ hash is of ``prefix + unit + suffix``, and it is spread in one of four ways:
     scale    bucket = hash * size >> 32       uniform, without a float
     mod      bucket = hash % size
     unit     bucket = hash / (2^bits - 1)     a float from 0 to 1, both included
-    raw      bucket = hash                    for a hash that is a percentage by itself
+    raw      bucket = hash / 9998 * 100       a percentage below 100, for the hash that is made for it
 
 Ranges are half-open and count in such buckets. MurmurHash3 is Austin Appleby's (2011), FNV-1a Fowler, Noll
 and Vo's (RFC 9923), MD5 RFC 1321, SHA-1 RFC 3174; none of them protects anything here.
@@ -28,24 +28,28 @@ from mmh3 import mmh3_32_uintdigest
 
 from .buckets import BUCKETS, hash32
 
-__all__ = ["HASHES", "NATIVE", "SPREADS", "Hash", "Number", "Scheme", "digester"]
+__all__ = ["HASHES", "NATIVE", "SPREADS", "Hash", "Number", "Rank", "Scheme", "digester"]
 
 Number: TypeAlias = int | float
+Rank: TypeAlias = Any
+"""What a text is drawn by, to be compared with others of its scheme: a hash, or the digest that it leads."""
 
 SPREADS = ("scale", "mod", "unit", "raw")
 
 
 class Hash(NamedTuple):
-    """A hash of text: ``of(text)`` is a number of so many ``bits``; None: a percentage, as a float.
+    """A hash of text: ``of(text)`` is a number of so many ``bits``; None: one of 0 … 9,997.
 
     ``phrase`` is the same as an expression, in which ``{0}`` stands for the text, ``{1}``, ``{2}`` … for the
-    ``parts``; it raises where UTF-8 can't hold the text.
+    ``parts``; it raises where UTF-8 can't hold the text. Where the number leads a ``digest``, the digests
+    sort as the numbers do, and are had for less.
     """
 
-    of: Callable[[str], Any]
+    of: Callable[[str], int]
     bits: int | None
     phrase: str
     parts: tuple[Any, ...]
+    digest: Callable[[bytes], Any] | None = None
 
 
 def digester(name: str) -> Callable[[bytes], Any]:
@@ -92,14 +96,13 @@ def _sha1(text: str) -> int:
     return int.from_bytes(_new_sha1(_encoded(text)).digest()[:8]) >> 4
 
 
-def _percent(text: str) -> float:
-    """A percentage below 100, of the whole MD5 sum; texts that would come to 100 are joined on and on."""
+def _md5_9998(text: str) -> int:
+    """The remainder of the whole MD5 sum by 9,999; texts that would come to 9,998 are joined on and on."""
     repeated = text
     while True:
-        digest = _new_md5(_encoded(repeated)).digest()
-        share = int.from_bytes(digest) % 9999 / 9998 * 100
-        if share != 100:
-            return share
+        number = int.from_bytes(_new_md5(_encoded(repeated)).digest()) % 9999
+        if number != 9998:
+            return number
         repeated = f"{repeated},{text}"
 
 
@@ -108,12 +111,14 @@ HASHES = {
     "fnv1a": Hash(_fnv1a, 32, "{1}({0})", (_fnv1a,)),
     "fnv1a_twice": Hash(_fnv1a_twice, 32, "{1}({0})", (_fnv1a_twice,)),
     "md5_32": Hash(_md5, 32, "{1}({2}({0}.encode()).digest())[0]", (_first_32, _new_md5)),
-    "sha1_60": Hash(_sha1, 60, "({1}({2}({0}.encode()).digest())[0] >> 4)", (_first_64, _new_sha1)),
+    "sha1_60": Hash(
+        _sha1, 60, "({1}({2}({0}.encode()).digest())[0] >> 4)", (_first_64, _new_sha1), _new_sha1
+    ),
     "md5_percent": Hash(
-        _percent,
+        _md5_9998,
         None,
-        "(r / 9998 * 100 if (r := {1}({2}({0}.encode()).digest()) % 9999) != 9998 else {3}({0}))",
-        (int.from_bytes, _new_md5, _percent),
+        "(r if (r := {1}({2}({0}.encode()).digest()) % 9999) != 9998 else {3}({0}))",
+        (int.from_bytes, _new_md5, _md5_9998),
     ),
 }
 """Every hash by name: the leading bits of a digest, where it has more."""
@@ -128,13 +133,19 @@ class Scheme:
     size: int = BUCKETS
     seed: int = 0
 
-    def number(self, text: str) -> Number:
-        """What the text is drawn by: to be compared with ``cut(bound)``."""
-        return self.numbering()(text)
+    @property
+    def _digest(self) -> Callable[[bytes], Any] | None:
+        return HASHES[self.hash].digest if self.spread == "unit" else None
 
-    def numbering(self) -> Callable[[str], Number]:
-        """The function behind ``number``."""
-        of = HASHES[self.hash].of
+    def rank(self, text: str) -> Rank:
+        """What the text is drawn by: to be compared with ``cut(bound)``."""
+        return self.ranking()(text)
+
+    def ranking(self) -> Callable[[str], Rank]:
+        """The function behind ``rank``."""
+        of: Callable[[str], Rank] = HASHES[self.hash].of
+        if self._digest is not None:
+            return partial(_digested, self._digest)
         if self.hash == "murmur3" and self.seed:
             of = partial(hash32, seed=self.seed)
         if self.spread == "mod":
@@ -142,19 +153,24 @@ class Scheme:
         return of
 
     def phrase(self) -> tuple[str, tuple[Any, ...]]:
-        """``number`` as an expression: see ``Hash``."""
-        _, _, phrase, parts = HASHES[self.hash]
+        """``rank`` as an expression: see ``Hash``."""
+        _, _, phrase, parts, _ = HASHES[self.hash]
+        if self._digest is not None:
+            return "{1}({0}.encode()).digest()", (self._digest,)
         if self.hash == "murmur3" and self.seed:
             phrase, parts = "{1}({0}.encode(), {2})", (*parts, self.seed)
         if self.spread == "mod":
             return f"{phrase} % {{{len(parts) + 1}}}", (*parts, self.size)
         return phrase, parts
 
-    def cut(self, bound: Number) -> Number:
-        """The smallest number whose bucket is at least ``bound``: no draw need be spread."""
+    def cut(self, bound: Number) -> Rank:
+        """The smallest rank whose bucket is at least ``bound``: no draw need be spread."""
         bits = HASHES[self.hash].bits
+        if self.spread == "raw":
+            return bisect_left(range(9999), bound, key=self._spread)
         if self.spread == "unit" and bits is not None:
-            return bisect_left(range(1 << bits), bound, key=self.bucket)
+            number = bisect_left(range(1 << bits), bound, key=self._spread)
+            return number if self._digest is None else _leading(number, bits)
         if self.spread != "scale":
             return bound
         return -(-int(bound) * (1 << 32) // self.size)
@@ -168,12 +184,41 @@ class Scheme:
         """Whether no bucket lies at ``bound`` or beyond."""
         return bound > 1 if self.spread == "unit" else bound >= self.end
 
-    def bucket(self, number: Number) -> Number:
-        """The bucket that a number falls into."""
+    def hashed(self, rank: Rank) -> int:
+        """The hash behind a rank."""
         bits = HASHES[self.hash].bits
+        if isinstance(rank, bytes) and bits is not None:
+            rank = int.from_bytes(rank) >> 8 * len(rank) - bits
+        return int(rank)
+
+    def bucket(self, rank: Rank) -> Number:
+        """The bucket that a rank falls into."""
+        return self._spread(self.hashed(rank))
+
+    def _spread(self, number: int) -> Number:
+        bits = HASHES[self.hash].bits
+        if self.spread == "raw":
+            return number / 9998 * 100
         if self.spread == "unit" and bits is not None:
             return number / float((1 << bits) - 1)
-        return int(number) * self.size >> 32 if self.spread == "scale" else number
+        return number * self.size >> 32 if self.spread == "scale" else number
+
+
+def _digested(digest: Callable[[bytes], Any], text: str) -> bytes:
+    found: bytes = digest(_encoded(text)).digest()
+    return found
+
+
+def _leading(number: int, bits: int) -> bytes:
+    """How the least digest begins that is led by a number of so many bits; beyond them all where none is."""
+    if number >> bits:
+        return b"\xff" * _LONGEST
+    size = -(-bits // 8)
+    return (number << 8 * size - bits).to_bytes(size)
+
+
+_LONGEST = 65
+"""More bytes than any digest has."""
 
 
 def _remainder(of: Callable[[str], int], size: int, text: str) -> int:

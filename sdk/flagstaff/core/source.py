@@ -30,7 +30,9 @@ class Source:
         self._constants: list[Any] = []
         self._depth = 2
         self._reads_attributes = False
+        self._reads_key = False
         self._hands_on = False
+        self._lacks: dict[str, str] = {}
         self._names = 0
         self.keeps: bool = keeps
         self._kept: dict[int, str] = {}
@@ -56,14 +58,14 @@ class Source:
         return f"a.get({self.constant(name)})"
 
     def lacks(self, name: str) -> str:
-        """An expression that is true if there is no such attribute."""
+        """An expression that is true if there is no such attribute: looked for once, at the beginning."""
         self._reads_attributes = True
-        return f"{self.constant(name)} not in a"
+        return self._lacks.setdefault(name, f"l{len(self._lacks)}")
 
     def targeting_key(self) -> str:
         """An expression for the targeting key."""
-        is_plain = "p" if self._reads_attributes else _IS_PLAIN
-        return f"(c.get('targetingKey') if {is_plain} else c.targeting_key)"
+        self._reads_key = True
+        return _KEY
 
     def answer(self, node: Condition, write: Callable[[], str]) -> str:
         """An expression for the answer to a condition; ``write`` gives the one that works it out."""
@@ -87,6 +89,8 @@ class Source:
     def function(self) -> Callable[[Context], Any]:
         kept = [f"        v{index} = ..." for index in range(len(self._kept))]
         body = "\n".join(self._door() + kept + self._lines)
+        if self._hands_on:
+            body = body.replace(_KEY, "c.targeting_key")
         names = ", ".join(f"k{index}" for index in range(len(self._constants)))
         text = f"def make({names}):\n    def function(c):\n{body}\n    return function\n"
         made: Callable[[Context], Any] = _factory(text)(*self._constants)
@@ -97,13 +101,17 @@ class Source:
 
         It is read where it is; but if anybody is handed the whole context, one is made of it.
         """
-        head = [f"if {_IS_PLAIN}: c = {self.constant(as_context)}(c)"] if self._hands_on else []
+        if self._hands_on:
+            head = [f"if c.__class__ is dict: c = {self.constant(as_context)}(c)"]
+        else:
+            head = ["p = c.__class__ is dict"] if self._reads_attributes or self._reads_key else []
         if self._reads_attributes:
-            head += [f"p = {_IS_PLAIN}", "a = c if p else c.attributes"]
+            head.append("a = c.attributes" if self._hands_on else "a = c if p else c.attributes")
+        head += [f"{lacks} = {self.constant(name)} not in a" for name, lacks in self._lacks.items()]
         return ["        " + line for line in head]
 
 
-_IS_PLAIN = "c.__class__ is dict"
+_KEY = "(c.get('targetingKey') if p else c.targeting_key)"
 
 
 @lru_cache(maxsize=1024)

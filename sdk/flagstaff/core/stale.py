@@ -6,7 +6,7 @@ from typing import Any
 
 from .compiler import Decide
 from .context import Context
-from .decision import Decision, Reason
+from .decision import Decision, Reason, shared
 from .evaluate import Snapshot
 from .explain import Explanation
 
@@ -53,7 +53,7 @@ class StaleSnapshot(Snapshot):
         if decision.error is not None or decision.reason is Reason.OVERRIDE:
             return decision
         metadata = {**decision.metadata, "reason": decision.reason}
-        marked = decision.replace(reason=Reason.STALE, metadata=metadata)
-        if len(self._marked) < _MOST_KEPT and not isinstance(decision.value, dict | list):
+        marked = shared(decision.replace(reason=Reason.STALE, metadata=metadata))
+        if len(self._marked) < _MOST_KEPT:
             self._marked[id(decision)] = decision, marked
         return marked

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .decision import Decision, Exposed, Reason, Undecidable, fresh
+from .decision import Decision, Exposed, Reason, Undecidable, shared
 from .rules import Condition, Experiment, Flag, Measure, Prerequisite, Rule, Serve
 from .subjects import label
 
@@ -28,7 +28,7 @@ def fixed(flag: Flag) -> Decision | None:
                 decision = verdicts.served(flag.rules[0], variant)
             case _:
                 return None
-    return decision if fresh(decision) is decision else None
+    return decision if type(decision) is Decision else None  # as the getters expect
 
 
 class Verdicts:
@@ -112,15 +112,17 @@ class Verdicts:
                 **known,
             )
         variant = flag.variants[name]
-        return Decision(
-            flag.key,
-            enabled=variant.enabled,
-            value=variant.value,
-            variant=(variant.name or name) if variant.named else None,
-            reason=reason,
-            metadata=metadata,
-            defers=not variant.valued,
-            **known,
+        return shared(
+            Decision(
+                flag.key,
+                enabled=variant.enabled,
+                value=variant.value,
+                variant=(variant.name or name) if variant.named else None,
+                reason=reason,
+                metadata=metadata,
+                defers=not variant.valued,
+                **known,
+            )
         )
 
 

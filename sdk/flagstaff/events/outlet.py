@@ -98,11 +98,17 @@ class Outlet:
         exposed = decision._exposed
         if exposed is None:
             return
-        where = exposed.unit
-        if type(context) is not Context:
-            context = as_context(context)
+        kind, where = type(context), exposed.unit
         try:
-            unit = context.targeting_key if where is TARGETING_KEY else unit_of(context, where)
+            unit: Any
+            if where is not TARGETING_KEY:
+                unit = unit_of(as_context(context), where)
+            elif kind is Context:
+                unit = context.targeting_key  # type: ignore[union-attr]
+            elif kind is dict:
+                unit = context.get("targetingKey")  # type: ignore[union-attr]
+            else:
+                unit = as_context(context).targeting_key
             if unit.__class__ is not str:
                 unit = unit_text(unit)
             key: tuple[str, Any] = (exposed.key, unit)

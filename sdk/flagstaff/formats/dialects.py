@@ -5,7 +5,7 @@ is loaded when a document first asks for it. That module has three tables, of wh
 
     OPERATORS    name -> operand -> Prepared       a test of a value (see ``core.conditions``)
     READERS      name -> argument -> Reading       where a value, or a unit, is found in a context
-    LANGUAGES    name -> expression -> Compute     the variant that an expression comes to
+    LANGUAGES    name -> expression -> Compiled    what makes the function behind an expression
 
 Each checks what it is given when rules are loaded: ValueError says what it must be.
 """
@@ -25,10 +25,11 @@ from flagstaff.formats.suggest import did_you_mean
 if TYPE_CHECKING:
     from flagstaff.core.context import Context
 
-__all__ = ["Compute", "Reading", "computed", "prepared", "reader"]
+__all__ = ["Compiled", "Compute", "Reading", "computed", "prepared", "reader"]
 
 Compute: TypeAlias = "Callable[[Context, Callable[[], float]], str | None]"
 """From a context, and a function that tells the time (seconds since the epoch), to a variant or None."""
+Compiled: TypeAlias = Callable[[], Compute]
 
 
 class Reading(NamedTuple):
@@ -58,8 +59,8 @@ def reader(name: str, argument: Any) -> Reader:
 
 def computed(language: str, expression: Any) -> Computed:
     """What an expression comes to. ValueError."""
-    compute: Compute = _named("LANGUAGES", "language", language)(expression)
-    return Computed(language, expression, compute)
+    compiled: Compiled = _named("LANGUAGES", "language", language)(expression)
+    return Computed(language, expression, compiled)
 
 
 def _named(table: str, noun: str, name: str) -> Callable[[Any], Any]:

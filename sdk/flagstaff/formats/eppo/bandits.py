@@ -21,7 +21,7 @@ from .values import number, text
 __all__ = ["Bandits", "Choice"]
 
 _SHARDS = 10_000
-_draw = Scheme("md5_32", "mod", _SHARDS).numbering()
+_draw = Scheme("md5_32", "mod", _SHARDS).ranking()
 
 
 class Choice(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flagstaff.formats.dialects import Compute
+from flagstaff.formats.dialects import Compiled
 from flagstaff.formats.javascript import text
 from flagstaff.formats.jsonlogic import logic
 
@@ -15,7 +15,7 @@ from .operators import data, operators
 __all__ = ["LANGUAGES"]
 
 
-def _targeting(expression: Any) -> Compute:
+def _targeting(expression: Any) -> Compiled:
     """The variant that a flag's targeting comes to."""
     if not isinstance(expression, dict) or not isinstance(expression.get("flag"), str):
         raise ValueError("must be an object with flag, fractional and logic")
@@ -26,4 +26,4 @@ def _targeting(expression: Any) -> Compute:
     return logic(expression.get("logic"), operators(flag, fractional), partial(data, flag), roots, text)
 
 
-LANGUAGES: dict[str, Callable[[Any], Compute]] = {"targeting": _targeting}
+LANGUAGES: dict[str, Callable[[Any], Compiled]] = {"targeting": _targeting}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flagstaff.core.buckets import unit_text
 from flagstaff.core.prepared import Prepared
 from flagstaff.core.subjects import Direct
-from flagstaff.formats.dialects import Compute, Reading
+from flagstaff.formats.dialects import Compiled, Reading
 from flagstaff.formats.javascript import text, truthy
 
 from .contexts import EXTRA
@@ -128,7 +128,7 @@ def _assigned(session: Mapping[str, Any], sticky: Sticky | None) -> int | None:
     return sticky.assigned(session) if sticky is not None and is_sticky(session) else None
 
 
-def _stuck_variant(expression: Any) -> Compute:
+def _stuck_variant(expression: Any) -> Compiled:
     """The variant that somebody was given before."""
     match expression:
         case {"sticky": dict() as operand, "variants": list() as variants}:
@@ -141,10 +141,10 @@ def _stuck_variant(expression: Any) -> Compute:
         found: str | None = None if index is None else variants[index]
         return found
 
-    return compute
+    return lambda: compute
 
 
-def _forced_variant(expression: Any) -> Compute:
+def _forced_variant(expression: Any) -> Compiled:
     """The variant that a person forces; a variation that is null lets the next rule decide."""
     match expression:
         case {"key": str() as key, "variants": list() as variants}:
@@ -157,7 +157,7 @@ def _forced_variant(expression: Any) -> Compute:
         found: str | None = None if index is None or index < 0 else variants[index]
         return found
 
-    return compute
+    return lambda: compute
 
 
 OPERATORS: dict[str, Callable[[Any], Prepared]] = {
@@ -167,7 +167,7 @@ OPERATORS: dict[str, Callable[[Any], Prepared]] = {
     "drawn": _drawn,
     "stuck": _stuck,
 }
-LANGUAGES: dict[str, Callable[[Any], Compute]] = {"forced": _forced_variant, "stuck": _stuck_variant}
+LANGUAGES: dict[str, Callable[[Any], Compiled]] = {"forced": _forced_variant, "stuck": _stuck_variant}
 
 
 # -- where things are found ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeAlias
 
 from flagstaff.core.context import Context
@@ -46,23 +46,22 @@ def logic(
     data: Callable[[Context, Now], Mapping[str, Any]],
     roots: Mapping[str, str] | None = None,
     finish: Callable[[Any], Any] | None = None,
-) -> Logic:
-    """An expression as a function. What is wrong with it is said at once: ValueError.
+) -> Callable[[], Logic]:
+    """What makes a function of an expression, once it is needed.
+
+    What is wrong with the expression is said at once: ValueError.
 
     ``operators`` are those of a dialect, by name; ``data`` gives a context's whole data, and ``roots`` how
     some of its names are written shorter. What is neither text nor None in the end goes through ``finish``.
-    Python is made when it is first asked; it raises Undecidable where the expression can't be worked out.
+    The function raises Undecidable where the expression can't be worked out.
     """
     _check(expression, operators)
-    made: Logic | None = None
 
-    def compute(context: Context, now: Now) -> Any:
-        nonlocal made
-        if made is None:
-            made = Writer(operators, data, roots or {}, finish).function(expression)
-        return made(context, now)
+    @cache
+    def compiled() -> Logic:
+        return Writer(operators, data, roots or {}, finish).function(expression)
 
-    return compute
+    return compiled
 
 
 def _check(expression: Any, operators: Mapping[str, Operator]) -> None:
