@@ -109,7 +109,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import flagstaff", {"flagstaff.client", "flagstaff.errors", "flagstaff.core.context"}),
         ("from flagstaff import Context", {"flagstaff.client", "flagstaff.shell", "httpx", "pydantic"}),
         ("from flagstaff import FlagstaffError", {"flagstaff.client", "httpx", "pydantic"}),
-        ("from flagstaff import Client", {"flagstaff.aio", "httpx", "pydantic", "asyncio", "logging"}),
+        ("from flagstaff import Client", {"flagstaff.aio", "httpx", "pydantic", "asyncio", "logging", "re"}),
         ("from flagstaff import AsyncClient", {"flagstaff.client", "httpx", "pydantic", "asyncio"}),
     ],
 )

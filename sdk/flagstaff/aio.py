@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 from weakref import finalize
 
+from flagstaff.runtime.closing import aclose
 from flagstaff.runtime.leaving import AsyncLeavers, nothing
 from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
-from flagstaff.sources.source import aclose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

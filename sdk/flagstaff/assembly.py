@@ -137,13 +137,13 @@ class Assembly(Flags):
         self._http = plan.http
         self._source = plan.source
         self._outlet = plan.outlet
-        self._directory = plan.settings.directory
+        self._settings = plan.settings
         self._greenlets = greenlets()
         self._closed = False
         self._rules = Adoption(plan.source, plan.clock, plan.settings.max_stale, weakly(self._adopt))
         self._problems: tuple[str, ...] = ()
-        self._changes: Listeners[frozenset[str]] = Listeners("changes")
-        self._states: Listeners[str] = Listeners("the state")
+        self._changes = Listeners("changes")
+        self._states = Listeners("the state")
         self._told_state = self._rules.state()
         self._standing = Standing(self, environ, self._rules, self._changes)
         if self._standing.file is not None:

@@ -9,10 +9,10 @@ from weakref import finalize
 
 from flagstaff.diagnosis import greenlets
 from flagstaff.runtime.beside import Beside
+from flagstaff.runtime.closing import close
 from flagstaff.runtime.leaving import Leavers, nothing
 from flagstaff.runtime.weak import weakly
 from flagstaff.shell import Shell
-from flagstaff.sources.source import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

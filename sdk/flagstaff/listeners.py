@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,20 +9,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Listeners", "in_front_of"]
 
-T = TypeVar("T")
 
-
-class Listeners(Generic[T]):
+class Listeners:
     """Functions of the host; one that raises harms nobody else. ``of`` names what they hear of."""
 
     def __init__(self, of: str) -> None:
         self._of = of
-        self._functions: dict[object, Callable[[T], None]] = {}
+        self._functions: dict[object, Callable[[Any], None]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._functions)
 
-    def add(self, function: Callable[[T], None]) -> Callable[[], None]:
+    def add(self, function: Callable[[Any], None]) -> Callable[[], None]:
         """Have it called from now on. Returns a function that ends that."""
         registration = object()
         self._functions[registration] = function
@@ -34,7 +30,7 @@ class Listeners(Generic[T]):
 
         return end
 
-    def tell(self, news: T) -> None:
+    def tell(self, news: object) -> None:
         """Call them all."""
         for function in list(self._functions.values()):
             try:

@@ -82,7 +82,7 @@ class Settings:
     """
 
     __slots__ = (
-        "directory",
+        "_given_directory",
         "durability",
         "environ",
         "flush_interval",
@@ -121,9 +121,14 @@ class Settings:
         self.stream: bool = self._switch("stream", stream, default=True)
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
-        self.directory: str = self._directory(directory or self.environ.get("FLAGSTAFF_DIR"))
+        self._given_directory: str = self._path(directory or self.environ.get("FLAGSTAFF_DIR") or "")
         self.override_secrets: tuple[Secret, ...] = self._override_secrets(override_secret)
         self.override_audience: str = self._override_audience(override_audience)
+
+    @property
+    def directory(self) -> str:
+        """Where something can be kept."""
+        return self._given_directory or self._state_directory()
 
     @property
     def revealed_key(self) -> str:
@@ -187,9 +192,7 @@ class Settings:
             raise ConfigError(setting, f"must be a number of bytes from {_LEAST_QUOTA} on, not {value!r}")
         return value
 
-    def _directory(self, given: Any) -> str:
-        if not given:
-            return self._state_directory()
+    def _path(self, given: Any) -> str:
         if not isinstance(given, str | os.PathLike):
             raise ConfigError("directory", f"must be a path, not {type(given).__name__}")
         return os.fspath(given)

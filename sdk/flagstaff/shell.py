@@ -165,7 +165,7 @@ class Shell(Assembly):
             look.clock(getattr(self._source, "skew", None)),
             *look.events(None if outlet is None else outlet.stats(), outlet.fault if outlet else None),
             look.refused(outlet.refused if outlet else None),
-            look.place("directory", self._directory),
+            look.place("directory", self._settings.directory),
             look.background(self._driver_faults(), self._driver_remedy()),
             look.uwsgi(),
             look.gevent(self._greenlets),

@@ -38,7 +38,7 @@ class Standing:
         flags: Flags,
         environ: Mapping[str, str],
         rules: Adoption,
-        changes: Listeners[frozenset[str]],
+        changes: Listeners,
     ) -> None:
         """ConfigError for a file that can't be read."""
         self._flags = flags

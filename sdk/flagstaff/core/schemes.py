@@ -15,7 +15,6 @@ and Vo's (RFC 9923), MD5 RFC 1321, SHA-1 RFC 3174; none of them protects anythin
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +60,8 @@ def digester(name: str) -> Callable[[bytes], Any]:
     try:
         made: Callable[[bytes], Any] = getattr(import_module(f"_{name}"), name)
     except ImportError:  # a Python that was built without
+        import hashlib
+
         return partial(getattr(hashlib, name), usedforsecurity=False)
     return made
 

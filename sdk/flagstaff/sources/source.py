@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from flagstaff.runtime.notice import warn
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 else:
     Publish: TypeAlias = Any
 
-__all__ = ["Publish", "Source", "aclose", "close"]
+__all__ = ["Publish", "Source"]
 
 
 @runtime_checkable
@@ -49,25 +47,3 @@ class Source(Protocol):
         Called once, by the client that the source is given to. May raise RulesError.
         """
         ...
-
-
-def close(source: Source) -> None:
-    """Have a source keep and close what it has open; nothing drives it any more."""
-    if hasattr(source, "close"):
-        try:
-            source.close()
-        except Exception as error:  # noqa: BLE001 - a source may be the host's; closing must go on
-            warn("sources", "closing the source raised %s", type(error).__name__)
-
-
-async def aclose(source: Source) -> None:
-    """The same, awaiting."""
-    if not hasattr(source, "aclose"):
-        import asyncio
-
-        await asyncio.to_thread(close, source)
-        return
-    try:
-        await source.aclose()
-    except Exception as error:  # noqa: BLE001 - as above
-        warn("sources", "closing the source raised %s", type(error).__name__)
