@@ -25,7 +25,6 @@ from tests.bench.documents import FEW, FLAGS, MANY
 from tests.bench.peers import OURS
 from tests.bench.places import ROOT, Stage, staged
 from tests.bench.solo import Lab
-from tests.bench.timing import Turn
 from tests.bench.turns import Task, Times, Worker, asked, say, take_turns, working
 from tests.bench.workloads import TITLES, exposing_tasks, silent_tasks
 
@@ -103,11 +102,7 @@ def _take_turns(stages: Mapping[str, Stage], tasks: Sequence[Task], *, exposing:
 
 def _ratios(times: Times) -> dict[str, Ratio]:
     now, before = times[_NOW], times[_BEFORE]
-    return {name: _ratio(_medians(now[name]), _medians(before[name])) for name in now if name in before}
-
-
-def _medians(turns: Sequence[Turn]) -> list[float]:
-    return [turn.median for turn in turns]
+    return {name: _ratio(now[name], before[name]) for name in now if name in before}
 
 
 def _ratio(now: Sequence[float], before: Sequence[float]) -> Ratio:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypedDict
@@ -12,7 +12,6 @@ from typing import Final, TypedDict
 from tests.bench.peers import OURS
 from tests.bench.scenario import ARMS, EXPERIMENT, STATIC, SWITCH, TARGETED
 from tests.bench.solo import Alone
-from tests.bench.timing import Turn
 from tests.bench.turns import Times
 
 __all__ = [
@@ -23,18 +22,19 @@ __all__ = [
     "drift",
     "fastest",
     "machine",
+    "paired",
     "plausible",
     "summed_up",
 ]
 
 
 class Figure(TypedDict):
-    """Nanoseconds for an evaluation: the median and quartiles of the turns, and the best pass of all."""
+    """Nanoseconds for an evaluation: the median and quartiles of the turns, and the turns themselves."""
 
     median: float
     low: float
     high: float
-    best: float
+    turns: list[float]
 
 
 class Machine(TypedDict):
@@ -81,14 +81,20 @@ def summed_up(times: Times) -> dict[str, dict[str, Figure]]:
     }
 
 
-def _figure(turns: Sequence[Turn]) -> Figure:
-    medians = sorted(turn.median for turn in turns)
+def _figure(turns: Sequence[float]) -> Figure:
+    ordered = sorted(turns)
     return {
-        "median": statistics.median(medians),
-        "low": medians[len(medians) // 4],
-        "high": medians[-1 - len(medians) // 4],
-        "best": min(turn.best for turn in turns),
+        "median": statistics.median(ordered),
+        "low": ordered[len(ordered) // 4],
+        "high": ordered[-1 - len(ordered) // 4],
+        "turns": [round(turn, 2) for turn in turns],
     }
+
+
+def paired(compare: Callable[..., float], *figures: Figure) -> float:
+    """The median of what turns of one round come to: they meet the same moods of the machine."""
+    rounds = zip(*(figure["turns"] for figure in figures), strict=False)
+    return statistics.median(compare(*turns) for turns in rounds)
 
 
 def drift(floors: Mapping[str, Figure]) -> float:

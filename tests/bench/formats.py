@@ -1,8 +1,8 @@
 """Other vendors' rules, decided by flagstaff and by their SDKs: ``python -m tests.bench.formats [NAME…]``.
 
 For each vendor three workers take turns: the SDK, flagstaff with the very document that the SDK got, and
-flagstaff with native rules of the same shape. The best passes are compared; beside them stands what the
-vendor's hash takes alone, which nobody who decides alike can do without.
+flagstaff with native rules of the same shape. Turns of the same round are compared; beside them stands what
+the vendor's hash takes alone, which nobody who decides alike can do without.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import truediv
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.documents import FLAGS
-from tests.bench.figures import Figure, machine, plausible, summed_up
+from tests.bench.figures import Figure, machine, paired, plausible, summed_up
 from tests.bench.peers import OURS, find_peer
 from tests.bench.places import staged
 from tests.bench.report import grid
@@ -26,25 +27,20 @@ __all__ = ["Row", "compare", "main", "page"]
 
 _WORKLOADS = ("targeted", "experiment")
 _HASH = "hash"
-_ROUNDS, _SECONDS = 9, 0.05
+_ROUNDS, _SECONDS = 31, 0.03
 
 
 class Row(NamedTuple):
-    """One workload of one vendor, in nanoseconds for an evaluation; the hashes alone among them."""
+    """One workload of one vendor; the hashes alone among it."""
 
     vendor: str
     sdk: str
     workload: str
-    ours: float
-    theirs: float
-    native: float
-    hashed: float
-    native_hashed: float
-
-    @property
-    def beside(self) -> float:
-        """How many times as long as native rules, hashes left aside."""
-        return max(self.ours - self.hashed, 0.0) / (self.native - self.native_hashed)
+    ours: Figure
+    theirs: Figure
+    native: Figure
+    hashed: Figure
+    native_hashed: Figure
 
 
 def main() -> None:
@@ -77,9 +73,8 @@ def compare(vendor: str) -> Iterator[Row]:
 
 
 def _row(vendor: str, sdk: str, workload: str, found: Sequence[Mapping[str, Figure]]) -> Row:
-    ours, theirs, native = (figures[workload]["best"] for figures in found)
-    hashed, native_hashed = found[0][_HASH]["best"], found[2][_HASH]["best"]
-    return Row(vendor, sdk, workload, ours, theirs, native, hashed, native_hashed)
+    ours, theirs, native = (figures[workload] for figures in found)
+    return Row(vendor, sdk, workload, ours, theirs, native, found[0][_HASH], found[2][_HASH])
 
 
 def page(rows: Iterable[Row]) -> str:
@@ -88,8 +83,9 @@ def page(rows: Iterable[Row]) -> str:
     return (
         "# Other vendors' rules\n\n"
         f"Measured on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. Nanoseconds for "
-        "one evaluation, the best of many short passes. For each vendor its SDK, flagstaff with the same "
-        "document, and flagstaff with native rules of the same shape took turns in one run.\n\n"
+        "one evaluation, the median of many turns. For each vendor its SDK, flagstaff with the same "
+        "document, and flagstaff with native rules of the same shape took turns in one run; a ratio is the "
+        "median of the rounds' own.\n\n"
         "*Rules* are three attribute rules and a 25 % rollout, *experiment* is a three-way experiment, not "
         "exposed. *Hash* is what hashing a salt and a user by the vendor's hash takes a program that does "
         "nothing else; the last column compares with native rules once both are rid of their hashes.\n\n"
@@ -104,18 +100,25 @@ def page(rows: Iterable[Row]) -> str:
 
 
 def _cells(row: Row) -> Sequence[str]:
+    ours, native = row.ours, row.native
+    beside = paired(_beside, ours, row.hashed, native, row.native_hashed)
     return (
         row.vendor,
         SILENT[row.workload].short,
         row.sdk,
-        f"{row.theirs:,.0f}",
-        f"{row.ours:,.0f}",
-        f"{row.theirs / row.ours:.1f}",
-        f"{row.hashed:,.0f}",
-        f"{row.native:,.0f}",
-        f"{row.ours / row.native:.2f}",
-        f"{row.beside:.2f}",
+        f"{row.theirs['median']:,.0f}",
+        f"{ours['median']:,.0f}",
+        f"{paired(truediv, row.theirs, ours):.1f}",
+        f"{row.hashed['median']:,.0f}",
+        f"{native['median']:,.0f}",
+        f"{paired(truediv, ours, native):.2f}",
+        f"{beside:.2f}",
     )
+
+
+def _beside(ours: float, hashed: float, native: float, native_hashed: float) -> float:
+    """How many times as long as native rules, hashes left aside."""
+    return max(ours - hashed, 0.0) / max(native - native_hashed, 1.0)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import truediv
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.bench.figures import Figures, drift, fastest
+from tests.bench.figures import Figures, drift, fastest, paired
 from tests.bench.peers import OURS
 from tests.bench.plot import plot
 from tests.bench.workloads import EXPOSING, FLOORS, SILENT, TITLES
@@ -42,7 +43,8 @@ def _about(figures: Figures) -> str:
     return (
         f"Measured on {it['day']}: {it['python']}, {it['processor']}, {it['cores']} cores. "
         f"{figures['rounds']} rounds in which everybody takes a turn. The floors, the same work every time, "
-        f"lay {drift(figures['floors']):.0%} apart between the quartiles: smaller differences say nothing.\n"
+        f"lay {drift(figures['floors']):.0%} apart between the quartiles. "
+        "A ratio is the median of the rounds' own: neighbours meet the same moods of the machine.\n"
     )
 
 
@@ -59,9 +61,10 @@ def _versus(figures: Figures) -> str:
         rival = fastest(figures, workload)
         if workload not in ours or rival is None:
             continue
-        mine, other = ours[workload]["median"], figures["times"][rival][workload]["median"]
+        mine, other = ours[workload], figures["times"][rival][workload]
         title = figures["peers"][rival]["title"]
-        rows.append((TITLES[workload], f"{mine:,.0f} ns", f"{title}, {other:,.0f} ns", f"{mine / other:.2f}"))
+        times = f"{mine['median']:,.0f} ns", f"{title}, {other['median']:,.0f} ns"
+        rows.append((TITLES[workload], *times, f"{paired(truediv, mine, other):.2f}"))
     return grid(("workload", "flagstaff", "the fastest other", "ratio"), rows)
 
 

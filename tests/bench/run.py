@@ -34,7 +34,7 @@ class Effort(NamedTuple):
 
 
 QUICK = Effort(rounds=5, seconds=0.06, repeats=2, whole=False)
-FULL = Effort(rounds=9, seconds=0.1, repeats=3, whole=True)
+FULL = Effort(rounds=21, seconds=0.05, repeats=3, whole=True)
 
 
 def main() -> None:

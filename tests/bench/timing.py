@@ -6,21 +6,14 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tests.bench.peers import Loop
 
-__all__ = ["Paced", "Turn"]
+__all__ = ["Paced"]
 
 _PASS_SECONDS = 0.005
 _FEWEST, _TRIAL = 2, 20
-
-
-class Turn(NamedTuple):
-    """What one turn came to, in nanoseconds for an evaluation: the median of its passes, and the best."""
-
-    median: float
-    best: float
 
 
 class Paced:
@@ -51,14 +44,15 @@ class Paced:
         one = min(self._pass() for _ in range(5)) / trial
         self._size = max(_FEWEST, min(len(self._items), int(_PASS_SECONDS * 1e9 / one)))
 
-    def turn(self, seconds: float) -> Turn:
-        """Evaluate for about so long, after a tenth of that for warming up."""
-        self._passes(seconds / 10)
-        found = self._passes(seconds)
-        size = self._size * self._weight
-        return Turn(statistics.median(found) / size, min(found) / size)
+    def turn(self, seconds: float) -> float:
+        """Evaluate for about so long, after a tenth of that for warming up.
 
-    def crowd(self, threads: int, seconds: float) -> Turn:
+        Returns the nanoseconds that an evaluation takes: the median of the passes.
+        """
+        self._passes(seconds / 10)
+        return statistics.median(self._passes(seconds)) / (self._size * self._weight)
+
+    def crowd(self, threads: int, seconds: float) -> float:
         """The same by several threads at once, in nanoseconds that pass while one evaluation is done."""
         passes = max(1, int(seconds / _PASS_SECONDS / threads))
         chunks = [[self._slice() for _ in range(passes)] for _ in range(threads)]
@@ -76,8 +70,7 @@ class Paced:
         start = time.perf_counter_ns()
         for thread in crew:
             thread.join()
-        each = (time.perf_counter_ns() - start) / (threads * passes * self._size * self._weight)
-        return Turn(each, each)
+        return (time.perf_counter_ns() - start) / (threads * passes * self._size * self._weight)
 
     def _passes(self, seconds: float) -> list[int]:
         until = time.perf_counter() + seconds

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tests.bench.documents import FLAGS
 from tests.bench.places import CORES, Stage, command
-from tests.bench.timing import Turn
 
 __all__ = ["Task", "Times", "Worker", "WorkerError", "asked", "say", "take_turns", "working"]
 
@@ -119,7 +118,7 @@ class Task(NamedTuple):
     given: Mapping[str, Any]
 
 
-Times: TypeAlias = dict[str, dict[str, list[Turn]]]
+Times: TypeAlias = dict[str, dict[str, list[float]]]
 """By label, by workload: what every turn came to, in the order of the rounds."""
 
 
@@ -139,7 +138,7 @@ def take_turns(workers: Sequence[Worker], tasks: Sequence[Task], rounds: int) ->
                     say(f"left out: {error}")
                     broken.add((worker.label, task.workload))
                     continue
-                found[worker.label][task.workload].append(Turn(answer["median"], answer["best"]))
+                found[worker.label][task.workload].append(answer["each"])
         if rounds < 20 or (number + 1) % 10 == 0:
             say(f"  round {number + 1} of {rounds}")
     return found

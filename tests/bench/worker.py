@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.bench.peers import Peer, Setting, find_peer
 from tests.bench.scenario import EXPERIMENT, STATIC, SWITCH, TARGETED, make_users
-from tests.bench.timing import Paced, Turn
+from tests.bench.timing import Paced
 
 __all__ = ["main"]
 
@@ -99,14 +99,14 @@ class _Desk:
         return found
 
     def time(self, workload: str, seconds: float) -> Mapping[str, Any]:
-        return self._find(workload).turn(seconds)._asdict()
+        return {"each": self._find(workload).turn(seconds)}
 
     def threads(self, workload: str, seconds: float) -> Mapping[str, Any]:
         """By several threads, which may use all cores for once."""
         paced, pinned = self._find(workload), os.sched_getaffinity(0)
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
         try:
-            return paced.crowd(THREADS, seconds)._asdict()
+            return {"each": paced.crowd(THREADS, seconds)}
         finally:
             os.sched_setaffinity(0, pinned)
 
@@ -129,7 +129,7 @@ class _Desk:
         gc.collect()
         each = self._first(loop, contexts)
         self._peer.settle()
-        return {**Turn(each, each)._asdict(), "lost": self._peer.lost() - lost}
+        return {"each": each, "lost": self._peer.lost() - lost}
 
     def _first(self, loop: Callable[[list[Any]], object], contexts: list[Any]) -> float:
         start = time.perf_counter_ns()
