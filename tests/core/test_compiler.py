@@ -32,7 +32,7 @@ def snapshot(now: float = 0.0, **parts: Any) -> Snapshot:
 WORDS = {
     "def", "make", "function", "c", "p", "a", "u", "n", "missed", "return", "if", "else", "is", "not",
     "and", "or", "in", "None", "True", "False", "pass", "attributes", "get", "targeting_key", "str", "dict",
-    "__class__", "encode", "copy",
+    "__class__", "type", "encode",
 }  # fmt: skip
 LITERALS = {"0", "'targetingKey'"}
 
@@ -54,7 +54,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def _strangers(text: str) -> Iterator[str]:
     """Whatever in a function's text is neither a fixed phrase nor a running number."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        numbered = token.string[:1] in ("k", "t", "v") and token.string[1:].isdecimal()
+        numbered = token.string[:1] in ("k", "l", "t", "v") and token.string[1:].isdecimal()
         if token.type == tokenize.NAME and token.string not in WORDS and not numbered:
             yield token.string
         if (

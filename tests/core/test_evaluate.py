@@ -109,11 +109,12 @@ def test_a_gate_that_is_no_prerequisite_names_none() -> None:
 # -- units -------------------------------------------------------------------------------------------------
 
 HUGE = pytest.param(10**5000, id="huge")
+MASK = pytest.param(Mask(), id="mask")
 MISSING = "a rule draws a unit that the context does not have, so the rule did not serve"
 
 
 @pytest.mark.parametrize("rule", [{"rollout": 100, "serve": "a"}, {"split": {"a": 100}}, {"experiment": "e"}])
-@pytest.mark.parametrize("unit", [None, "", True, False, 1.5, b"u", ["u"], {"id": "u"}, HUGE])
+@pytest.mark.parametrize("unit", [None, "", True, False, 1.5, b"u", ["u"], {"id": "u"}, HUGE, MASK])
 def test_a_rule_that_draws_does_not_serve_without_a_unit_and_says_so(rule: Any, unit: Any) -> None:
     rules = snapshot({"rules": [rule]}, experiments={"e": {"split": {"a": 100}}})
     decision = rules.decide("f", Context(unit))

@@ -28,9 +28,10 @@ def unit_text(unit: object) -> str | None:
     Text stands for itself and an int for its decimal digits. Everything else is no unit: bool, float,
     None, empty text, and ints beyond Python's limit for decimal conversion (4,300 digits by default).
     """
-    if isinstance(unit, str):
+    kind = type(unit)  # which, unlike isinstance, can't be lied to
+    if issubclass(kind, str):
         return str.__str__(unit) or None
-    if isinstance(unit, int) and not isinstance(unit, bool):
+    if issubclass(kind, int) and kind is not bool:
         try:
             return int.__repr__(unit)
         except ValueError:

@@ -71,7 +71,7 @@ class Plain:
 
     def holds(self, source: Source, leaf: Leaf) -> str:
         test, form, operand = leaf.prepared
-        subject = _subject(source, leaf.attribute)
+        subject = _subject(source, leaf.attribute, entire=form != "exists")
         match form:
             case "==" | "in":
                 return f"{subject} {form} {source.constant(operand)}"
@@ -124,7 +124,7 @@ class Plain:
         if isinstance(subject, Reader):
             return found
         name = source.name()
-        return f"({name} if ({name} := {found}).__class__ is str else {source.constant(unit_text)}({name}))"
+        return f"({name} if type({name} := {found}) is str else {source.constant(unit_text)}({name}))"
 
     def draw(self, source: Source, draw: Draw) -> str:
         bucket, scheme = draw.bucket, draw.bucket.scheme
@@ -228,9 +228,12 @@ def _walk(attributes: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     return value
 
 
-def _subject(source: Source, subject: Subject) -> str:
+def _subject(source: Source, subject: Subject, *, entire: bool = True) -> str:
+    """An expression for what a subject is; not ``entire`` where it only matters whether there is anything."""
     if isinstance(subject, Reader):
-        return _read(source, subject) if subject.direct is None else _direct(source, subject, subject.direct)
+        if subject.direct is None:
+            return _read(source, subject)
+        return _direct(source, subject, subject.direct, subject.direct.prefix if entire else "")
     if subject == TARGETING_KEY:
         return source.targeting_key()
     if len(subject) == 1:
@@ -242,14 +245,14 @@ def _read(source: Source, reader: Reader) -> str:
     return f"{source.constant(reader.read)}({source.context()})"
 
 
-def _direct(source: Source, reader: Reader, direct: Direct) -> str:
+def _direct(source: Source, reader: Reader, direct: Direct, prefix: str) -> str:
     """What a reader reads, with its own way of doing so for the rest."""
     found = source.targeting_key() if direct.attribute is None else source.attribute(direct.attribute)
     conditions = []
     if not direct.always:
         name = source.name()
-        conditions, found = [f"({name} := {found}).__class__ is str and {name}"], name
+        conditions, found = [f"type({name} := {found}) is str and {name}"], name
     conditions += map(source.lacks, direct.unless)
-    if direct.prefix:
-        found = f"{source.constant(direct.prefix)} + {found}"
+    if prefix:
+        found = f"{source.constant(prefix)} + {found}"
     return f"({found} if {' and '.join(conditions)} else {_read(source, reader)})" if conditions else found

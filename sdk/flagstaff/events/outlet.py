@@ -109,7 +109,7 @@ class Outlet:
                 unit = context.get("targetingKey")  # type: ignore[union-attr]
             else:
                 unit = as_context(context).targeting_key
-            if unit.__class__ is not str:
+            if type(unit) is not str:
                 unit = unit_text(unit)
             key: tuple[str, Any] = (exposed.key, unit)
             now, seen = self._time(), self._seen

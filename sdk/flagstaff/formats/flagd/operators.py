@@ -92,16 +92,17 @@ def _fractional(flag: str, edition: int, writer: Writer, operands: Any) -> str:
     names = writer.constant([arm[0] for arm in arms])
     cuts = writer.constant([-(-stop * 2**32 // stops[-1]) for stop in stops])
     name, by = writer.name(), writer.name()
-    hashed = f"{writer.constant(mmh3_32_uintdigest)}({name}.encode('utf-8', 'surrogatepass'))"
-    drawn = f"{names}[{writer.constant(bisect_right)}({cuts}, {hashed})] if {name} is not None else None"
-    key = f"{writer.constant(flag)} + {by} if ({by} := c.targeting_key).__class__ is str and {by}"
+    hashed = f"{writer.constant(mmh3_32_uintdigest)}({name}.encode()) if {name}.isascii()"
+    hashed = f"{hashed} else {writer.constant(hash32)}({name})"
+    drawn = f"{names}[{writer.constant(bisect_right)}({cuts}, {hashed})]"
+    key = f"{writer.constant(flag)} + {by} if type({by} := c.targeting_key) is str and {by}"
     key = f"({key} else {writer.constant(partial(_key, flag))}({by}))"
     if first is None:
-        return f"({name} := {key}, {drawn})[1]"
+        return f"{drawn} if ({name} := {key}) is not None else None"
     said = writer.name()
     own = f"{said} if ({said} := {writer.write(first)}).__class__ is str"
-    drawn = f"{drawn} if {said} is None or {name} is not None else {anyhow}"
-    return f"({name} := {own} else {key} if {said} is None else None, {drawn})[1]"
+    unit = f"({name} := {own} else {key} if {said} is None else None)"
+    return f"{drawn} if {unit} is not None else None if {said} is None else {anyhow}"
 
 
 def _stops(arms: list[Any]) -> list[int] | None:
