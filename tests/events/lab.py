@@ -205,9 +205,9 @@ class Pipeline:
     def expose(self, *units: str, arm: Arm | None = None) -> None:
         spec, seen, now = arm or Arm(), self.seen, self.clock.time()
         for unit in units:
-            key = (spec.key, unit)
-            if not (seen.since <= now < seen.until and (key in seen.young or key in seen.old)):
-                self.recorder.record(spec, key, now)
+            past = seen.young.get(spec.key, set()) | seen.old.get(spec.key, set())
+            if not seen.since <= now < seen.until or unit not in past:
+                self.recorder.record(spec, unit, now)
 
     def step(self) -> Delivery | float:
         """Ask once; make a delivery that is due."""

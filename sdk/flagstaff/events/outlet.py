@@ -111,15 +111,16 @@ class Outlet:
                 unit = as_context(context).targeting_key
             if type(unit) is not str:
                 unit = unit_text(unit)
-            key: tuple[str, Any] = (exposed.key, unit)
-            now, seen = self._time(), self._seen
-            if seen.since <= now < seen.until and (key in seen.young or key in seen.old):
+            now, seen, key = self._time(), self._seen, exposed.key
+            if seen.since <= now < seen.until and (
+                unit in seen.young.get(key, ()) or unit in seen.old.get(key, ())
+            ):
                 return
         except Exception:  # noqa: BLE001 - a context that changes its mind; the decision must get out
             self._recorder.miss(exposed)
             return
         if unit:
-            self._record(exposed, key, now)
+            self._record(exposed, unit, now)
         else:
             self._recorder.miss(exposed)
 

@@ -13,7 +13,7 @@ from flagstaff.runtime.notice import warn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flagstaff.events.dedupe import Key, Seen
+    from flagstaff.events.dedupe import Seen
     from flagstaff.events.ledger import Ledger
     from flagstaff.events.model import Encoder, Exposed
     from flagstaff.events.spool import Record, Spool
@@ -51,11 +51,11 @@ class Recorder:
         self._closed = False
         self._warned = False
 
-    def record(self, spec: Exposed, key: Key, now: float) -> None:
+    def record(self, spec: Exposed, unit: str, now: float) -> None:
         """Record an exposure that was not seen today, at this moment. Never raises."""
         if not self._own[0]:
             self._part()
-        spool, encoder, unit = self._spool, self._encoder, key[1]
+        spool, encoder = self._spool, self._encoder
         number = self._ledger.accept()
         try:
             if len(unit) > _SURELY_SMALL:
@@ -68,7 +68,7 @@ class Recorder:
             self._refuse(spec.flag, spec.variant)
             return
         # Seen only once it is safe: a refused exposure must get its next chance.
-        self._seen.add(key, now)
+        self._seen.add(spec.key, unit, now)
         if spool.appended >= spool.wake_at:
             self._tell()
 
