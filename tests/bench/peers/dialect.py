@@ -48,10 +48,14 @@ def _sha1(contexts: Sequence[Any]) -> None:
 
 
 def _fnv1a(contexts: Sequence[Any]) -> None:
-    for context in contexts:
+    def fnv1a(data: bytes) -> int:
         number = 0x811C9DC5
-        for byte in (context.targeting_key + "experiment-flag").encode():
+        for byte in data:
             number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+        return number
+
+    for context in contexts:
+        fnv1a((context.targeting_key + "experiment-flag").encode())
 
 
 _HASHES: Mapping[str, Loop] = {
