@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from .core.context import ANONYMOUS, Context, as_context
-from .core.decision import Decision, Reason, own
+from .core.decision import Decision, Reason, shared
 from .errors import OverrideError
 from .overrides import OVERRIDE, Forced, Overrides
 
@@ -295,14 +295,16 @@ class Flags:
         if name is None:
             return None
         variant, metadata = found.variants[name], {**found.metadata, "override": forced.rung}
-        return Decision(
-            flag,
-            enabled=variant.enabled,
-            value=own(variant.value),
-            variant=variant.name or name,
-            reason=Reason.OVERRIDE,
-            metadata=metadata,
-            defers=not variant.valued,
+        return shared(
+            Decision(
+                flag,
+                enabled=variant.enabled,
+                value=variant.value,
+                variant=variant.name or name,
+                reason=Reason.OVERRIDE,
+                metadata=metadata,
+                defers=not variant.valued,
+            )
         )
 
     def _check_overrides(self, wanted: Mapping[str, Wanted], rung: str = "override") -> None:

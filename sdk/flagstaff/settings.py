@@ -82,7 +82,7 @@ class Settings:
     """
 
     __slots__ = (
-        "_given_directory",
+        "_directory",
         "durability",
         "environ",
         "flush_interval",
@@ -121,14 +121,15 @@ class Settings:
         self.stream: bool = self._switch("stream", stream, default=True)
         self.durability: str | None = self._durability(durability)
         self.spool_quota: int = self._quota(spool_quota)
-        self._given_directory: str = self._path(directory or self.environ.get("FLAGSTAFF_DIR") or "")
+        self._directory: str = self._path(directory or self.environ.get("FLAGSTAFF_DIR") or "")
         self.override_secrets: tuple[Secret, ...] = self._override_secrets(override_secret)
         self.override_audience: str = self._override_audience(override_audience)
 
     @property
     def directory(self) -> str:
         """Where something can be kept."""
-        return self._given_directory or self._state_directory()
+        self._directory = self._directory or self._state_directory()  # only now: that takes `pathlib`
+        return self._directory
 
     @property
     def revealed_key(self) -> str:

@@ -47,6 +47,16 @@ def test_a_client_without_a_server_has_less_to_tell(make: Maker) -> None:
     assert finding(found, "events").says == "go nowhere"
 
 
+def test_the_directory_stays_what_it_was(
+    server: Server, make: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FLAGSTAFF_DIR", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
+    flags = make(server.url, **FAST).flags
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "two"))
+    assert str(tmp_path / "one") in finding(flags.doctor(), "directory").says
+
+
 def test_rules_that_do_not_come(server: Server, make: Maker) -> None:
     server.rules = answer(status=401)
     driver = make(server.url, key="sdk-1", **FAST)

@@ -57,6 +57,15 @@ def test_an_override_holds_within_its_block(flags: Shell) -> None:
     assert flags.decide("checkout-cta", USER) == before
 
 
+def test_an_overrides_value_is_the_callers_own(make: Maker) -> None:
+    variants = {"a": {"value": {"sizes": [1]}}}
+    flags = make.from_document({"version": 1, "flags": {"f": {"variants": variants, "default": "a"}}}).flags
+    with flags.override(f="a"):
+        for decision in (flags.decide("f"), flags.decide("f")):
+            decision.value["sizes"].append(2)
+            assert decision.value == flags.value("f") == {"sizes": [1]}
+
+
 def test_an_override_ends_with_its_block_even_when_that_raises(flags: Shell) -> None:
     def fail() -> None:
         with flags.override(banner=False):

@@ -105,6 +105,24 @@ def test_a_mapping_is_the_context_of_its_key_and_itself(
         assert flags.bind(plain).context == context
 
 
+class Twin:
+    """A key that is mistaken for another one, and can't be compared."""
+
+    def __hash__(self) -> int:
+        return hash("targetingKey")
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+
+def test_a_dictionary_that_gives_nothing_away_raises_nothing(flags: Shell) -> None:
+    for flag in RULES["flags"]:
+        plain: Any = {Twin(): 1}
+        assert flags.explain(flag, plain).decision == flags.decide(flag, plain)
+        assert flags.bind(plain).enabled(flag) is flags.enabled(flag, plain)
+    assert flags.decide_all({Twin(): 1}).keys() == RULES["flags"].keys()  # type: ignore[dict-item]
+
+
 def test_they_do_not_all_get_the_same(flags: Shell) -> None:
     for flag in ("country", "not-country", "nested", "key", "version", "segment", "gated", "pinned"):
         assert {flags.enabled(flag, person) for person in PEOPLE} == {True, False}, flag

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
@@ -305,6 +307,20 @@ def test_where_nothing_is_served_the_callers_default_is(default: bool) -> None:
         assert flags.variant("f") is None
         decision = flags.decide("f", default=3)
         assert (decision.value, decision.variant, decision.error) == (3, None, None)
+
+
+def test_digests_are_compared_with_digests_alone() -> None:
+    program = """if True:
+        from flagstaff import Client, Context
+        arms = [{"variant": "a", "ranges": [[0.1, 0.3]]}, {"variant": "b", "ranges": [[0.5, 2]]}]
+        draw = {"bucket": {"hash": "sha1_60", "spread": "unit"}, "arms": arms, "absent": 0.2}
+        flag = {"variants": {"a": 1, "b": 2, "c": 3}, "default": "c", "rules": [{"draw": draw}]}
+        client = Client.from_document({"version": 1, "flags": {"f": flag}})
+        print({client.variant("f", Context(str(number))) for number in range(100)} == {"a", "b", "c"})
+    """
+    # Where Python is told to, it takes a comparison of bytes with anything else for an error.
+    done = subprocess.run([sys.executable, "-bb", "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_a_variant_without_a_value_has_the_callers() -> None:

@@ -73,9 +73,7 @@ def as_context(given: Whom) -> Context:
     """
     attributes: Any = given
     kind = type(given)  # which, unlike isinstance, can't be lied to
-    if kind is dict:
-        return Context(attributes.get("targetingKey"), attributes)
-    if issubclass(kind, Context) or not issubclass(kind, Mapping):
+    if kind is not dict and (issubclass(kind, Context) or not issubclass(kind, Mapping)):
         itself: Context = attributes
         return itself
     try:

@@ -90,10 +90,11 @@ class Exposed:
 class Decision:
     """One answer: what a flag is for a context, and why. Immutable; most are made once and shared.
 
-    ``value`` is the variant's value (of a container, a copy for whoever looks), ``variant`` its name or
-    None where the caller's default was served, ``rule`` the id of the rule that served (its index as
-    text where it has no id), ``experiment`` the experiment that served it: only then is there an
-    exposure. ``error`` is a sentence for people, None unless ``reason`` is an error.
+    ``value`` is the variant's value (of a container, a copy for whoever looks) or the caller's own
+    default, ``variant`` the variant's name or None where that default was served, ``rule`` the id of
+    the rule that served (its index as text where it has no id), ``experiment`` the experiment that
+    served it: only then is there an exposure. ``error`` is a sentence for people, None unless
+    ``reason`` is an error.
     """
 
     __slots__ = (
@@ -186,7 +187,7 @@ class Decision:
 
 def _restored(fields: dict[str, Any], defers: bool) -> Decision:
     metadata = MappingProxyType(fields.pop("metadata"))
-    return Decision(fields.pop("flag"), metadata=metadata, defers=defers, **fields)
+    return shared(Decision(fields.pop("flag"), metadata=metadata, defers=defers, **fields))
 
 
 _PUBLIC = tuple(name for name in Decision.__slots__ if not name.startswith("_"))

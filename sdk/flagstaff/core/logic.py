@@ -191,4 +191,4 @@ def within(source: Source, dialect: Dialect, share: Share) -> str:
 def in_range(source: Source, start: Rank, stop: Rank) -> str:
     """An expression that is true if ``n``, which is never negative, lies in [start, stop)."""
     below = f"n < {source.constant(stop)}"
-    return below if start == 0 else f"{source.constant(start)} <= {below}"
+    return f"{source.constant(start)} <= {below}" if start else below
