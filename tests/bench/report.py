@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import truediv
 from pathlib import Path
@@ -19,9 +20,14 @@ __all__ = ["grid", "table", "write"]
 def write(figures: Figures, directory: Path) -> None:
     """Write ``figures.json``, ``table.md`` and ``plot.svg``."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (directory / "figures.json").write_text(_in_lines(figures) + "\n")
     (directory / "table.md").write_text(table(figures))
     (directory / "plot.svg").write_text(plot(figures))
+
+
+def _in_lines(figures: Figures) -> str:
+    """JSON in lines, with all turns of a workload in one."""
+    return re.sub(r"\[[^][{}]*]", lambda turns: " ".join(turns[0].split()), json.dumps(figures, indent=1))
 
 
 def table(figures: Figures) -> str:
