@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flagstaff.core import stale
 from flagstaff.core.context import ANONYMOUS, Context
 from flagstaff.core.decision import Reason
 from flagstaff.core.evaluate import Snapshot, failure
@@ -389,3 +390,17 @@ def test_a_clock_that_fails_makes_a_general_error() -> None:
     decision = Snapshot(loaded.rules, stopped).decide("f", ANONYMOUS, default=1)
     assert (decision.reason, decision.value) == (Reason.GENERAL, 1)
     assert decision.error == "evaluation failed: OSError"
+
+
+@pytest.mark.parametrize("most_kept", [10_000, 1, 0])
+def test_a_stale_decision_is_the_fresh_one_with_that_reason(
+    most_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "_MOST_KEPT", most_kept)
+    fresh = snapshot({"rules": [{"split": {"a": 50, "b": 50}}]})
+    aged = stale.StaleSnapshot(fresh)
+    for unit in [*map(str, range(20))] * 2:
+        then, now = fresh.decide("f", Context(unit)), aged.decide("f", Context(unit))
+        assert now == then.replace(reason=Reason.STALE)
+        assert now.metadata == {"reason": "SPLIT"}
+        assert aged.explain("f", Context(unit)).decision == now
