@@ -224,6 +224,9 @@ def test_whoever_asks_their_way_into_a_circle_gets_null() -> None:
         ({"$regex": "^N\\u004c$"}, "NL", True),
         ({"$regex": "\\s"}, "\ufeff", True),
         ({"$regexi": "^nl"}, "NL", True),
+        ({"$regex": "^.$"}, "\U0001f600", False),
+        ({"$regex": "^..$"}, "\U0001f600", True),
+        ({"$regex": "^\U0001f600$"}, "\U0001f600", True),
         ({"$regex": "(?i)nl"}, "NL", False),  # no JavaScript
         ({"$regex": "(?P<n>N)"}, "NL", False),
         ({"$regex": "(?<n>N)(?:L)"}, "NL", True),

@@ -20,7 +20,7 @@ from flagstaff.formats.javascript import (
     truthy,
 )
 
-from .patterns import translated
+from .patterns import translated, units
 from .versions import padded
 
 __all__ = ["TESTS", "Test", "fields", "follow", "is_operators", "pattern", "value"]
@@ -261,8 +261,9 @@ def pattern(operand: Any, *, fold: bool = False) -> Callable[[str], bool]:
     """What finds a pattern in a text. ValueError where it isn't one."""
     if not isinstance(operand, str):
         raise ValueError("a pattern is text")
-    written = translated(operand)
-    return compile_pattern(f"(?i:{written})" if fold else written, ecmascript_classes)
+    written = units(translated(operand))
+    finds = compile_pattern(f"(?i:{written})" if fold else written, ecmascript_classes)
+    return lambda found: finds(units(found))
 
 
 def _matches(operand: Any, *, fold: bool = False) -> Test:

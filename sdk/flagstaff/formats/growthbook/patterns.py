@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["translated"]
+__all__ = ["translated", "units"]
 
 _PART = re.compile(
     r"\\(?P<escaped>[A-Za-z])|\\.|\[(?P<outside>\^?)(?P<items>(?:\\.|[^\]\\])*)\]|\(\?(?P<kind>.?)|(?P<dot>\.)",
@@ -22,6 +22,13 @@ _DIGITS = {"x": re.compile("[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}")}
 def translated(pattern: str) -> str:
     """The pattern that finds the same. ValueError where JavaScript reads none."""
     return _PART.sub(_part, pattern)
+
+
+def units(text: str) -> str:
+    """The text in code units of UTF-16, by which these patterns go: what lies beyond them becomes two."""
+    if text.isascii() or max(text) < "\U00010000":
+        return text
+    return "".join(map(chr, memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H")))
 
 
 def _part(match: re.Match[str]) -> str:
