@@ -44,16 +44,20 @@ class StaleSnapshot(Snapshot):
 
     def explain(self, key: str, context: Context, default: Any = None) -> Explanation:
         found = self._fresh.explain(key, context, default)
-        return Explanation(self._mark(found.decision), found.context, found.steps)
+        return Explanation(_aged(found.decision), found.context, found.steps)
 
     def _mark(self, decision: Decision) -> Decision:
         found = self._marked.get(id(decision))
         if found is not None and found[0] is decision:
             return found[1]
-        if decision.error is not None or decision.reason is Reason.OVERRIDE:
-            return decision
-        metadata = {**decision.metadata, "reason": decision.reason}
-        marked = shared(decision.replace(reason=Reason.STALE, metadata=metadata))
-        if len(self._marked) < _MOST_KEPT:
+        marked = _aged(decision)
+        if marked is not decision and len(self._marked) < _MOST_KEPT:
             self._marked[id(decision)] = decision, marked
         return marked
+
+
+def _aged(decision: Decision) -> Decision:
+    if decision.error is not None or decision.reason is Reason.OVERRIDE:
+        return decision
+    metadata = {**decision.metadata, "reason": decision.reason}
+    return shared(decision.replace(reason=Reason.STALE, metadata=metadata))
